@@ -1,0 +1,51 @@
+# Every task of the project. Each makes what it needs in .venv and touches no other Python.
+# Variables: ARGS goes to the command that is run; PYTHON names the Python that .venv is made from.
+
+PYTHON ?= python3
+ARGS ?=
+MAKEFLAGS += --no-print-directory
+export PYTHON
+export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench soak pins clean mosquitto
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' Makefile
+
+install: .venv/.bot ## Install the bot into .venv
+	@echo "Installed. Try: .venv/bin/tocsin --version"
+
+demo: .venv/.demo ## Talk to a whole system on this machine; ARGS=--tour shows it around
+	@.venv/bin/python -m demo $(ARGS)
+
+test: .venv/.dev mosquitto ## Run the tests; ARGS="-k stop" runs some of them
+	@.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+check: .venv/.dev ## Judge the code: ruff, its formatter, and pyright in strict mode
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/pyright
+
+bench: .venv/.dev ## Measure; ARGS=version runs one benchmark, without it they are listed
+	@.venv/bin/python -m bench $(ARGS)
+
+soak: .venv/.dev mosquitto ## Run the tests that take long
+	@.venv/bin/python -m pytest -m soak $(ARGS)
+
+pins: .venv/.dev ## Choose the newest versions that fit and write them to constraints.txt
+	@grep '^#' constraints.txt > .venv/pins
+	@echo uv | .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev \
+		--no-header --no-annotate pyproject.toml - >> .venv/pins
+	@cp .venv/pins constraints.txt
+
+clean: ## Remove all that the other targets made
+	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+mosquitto:
+	@scripts/mosquitto
+
+# One stamp for each extra, made again when its inputs change, so that nothing is asked of pip in vain.
+.venv/.%: pyproject.toml constraints.txt bot/__init__.py scripts/install
+	@scripts/install $*
