@@ -1,0 +1,232 @@
+"""The bot's half of the stop machine: who must stand still, and what it takes to be believed."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from wire.latch import TTL_S, Growth, Incident, Issuer, Kept, Latch
+from wire.messages import Open, Shown, State, Stop, Target
+
+X, Y = "1" * 32, "2" * 32
+ALL = Target()
+KEY = "key"
+
+
+def draws(start: int) -> Callable[[int], bytes]:
+    """Random bytes that are never the same, and always the same for a test."""
+    numbers = itertools.count(start)
+    return lambda size: next(numbers).to_bytes(size, "big")
+
+
+GROUPS = {"a": frozenset({"red"}), "b": frozenset({"red", "blue"}), "c": frozenset[str]()}
+
+
+def issuer(
+    incidents: Iterable[Incident] = (),
+    affected: Iterable[tuple[str, str]] = (),
+    groups: dict[str, frozenset[str]] = GROUPS,
+) -> Issuer:
+    return Issuer(groups, incidents, affected, random=draws(0))
+
+
+def says(
+    component: str,
+    *incidents: Open,
+    shown: Shown = Shown.STOPPED,
+    re: str | None = None,
+    groups: tuple[str, ...] = (),
+) -> State:
+    return State(component, "aa", "bb", re, shown, incidents, groups, KEY)
+
+
+def unsigned(_: bytes) -> Stop | None:
+    """Nobody's signature is good."""
+    return None
+
+
+def signed_by_us(stop: Stop) -> Callable[[bytes], Stop | None]:
+    """Only this stop's signature is good."""
+    return lambda signed: stop if signed == b"signed" else None
+
+
+class TestIssuer:
+    def test_with_nothing_open_a_lease_permits_work(self) -> None:
+        bot = issuer()
+        state = says("a", shown=Shown.HELD)
+        bot.hear(state, unsigned)
+        lease = bot.lease(state, 0, 1234)
+        assert (lease.nonce, lease.t_ms, lease.ttl_ms, lease.stops, lease.cleared) == ("bb", 1234, 10_000, (), ())
+        assert bot.lease(state, 0, 1234).n != lease.n
+
+    @pytest.mark.parametrize(
+        ("target", "affected"),
+        [
+            (ALL, {"a", "b", "c"}),
+            (Target(group="red"), {"a", "b"}),
+            (Target(group="blue"), {"b"}),
+            (Target(id="c"), {"c"}),
+            (Target(id="unknown"), set[str]()),
+        ],
+    )
+    def test_a_stop_affects_its_target(self, target: Target, affected: set[str]) -> None:
+        bot = issuer()
+        growth = bot.open(Incident(X, target))
+        assert growth.incidents == (Incident(X, target),)
+        assert set(growth.affected) == {(X, each) for each in affected}
+        assert bot.affected(X) == affected
+        for component in GROUPS:
+            lease = bot.lease(says(component), 0, 0)
+            assert lease.stops == ((X,) if component in affected else ())
+
+    def test_the_same_stop_again_adds_nothing(self) -> None:
+        bot = issuer()
+        bot.open(Incident(X, ALL))
+        assert not bot.open(Incident(X, Target(id="a")))
+        assert bot.incidents == (Incident(X, ALL),)
+
+    def test_what_was_written_down_is_the_same_after_a_restart(self) -> None:
+        bot = issuer([Incident(X, Target(id="a"))], [(X, "a"), (X, "c")])
+        assert bot.affected(X) == {"a", "c"}
+        assert [bot.lease(says(each), 0, 0).stops for each in GROUPS] == [(X,), (), (X,)]
+
+    def test_a_verified_stop_that_it_did_not_know_opens_with_its_whole_target(self) -> None:
+        bot = issuer()
+        stop = Stop(X, Target(group="red"), 0)
+        growth = bot.hear(says("a", Open(X, b"signed")), signed_by_us(stop))
+        assert growth.incidents == (Incident(X, Target(group="red"), b"signed"),)
+        assert set(growth.affected) == {(X, "a"), (X, "b")}
+        assert [bot.lease(says(each), 0, 0).stops for each in GROUPS] == [(X,), (X,), ()]
+
+    @pytest.mark.parametrize("signed", [None, b"forged", b"signed"])
+    def test_without_a_stop_that_verifies_for_it_an_incident_opens_for_that_component_alone(
+        self, signed: bytes | None
+    ) -> None:
+        bot = issuer()
+        growth = bot.hear(says("a", Open(X, signed)), signed_by_us(Stop(Y, ALL, 0)))
+        assert growth == Growth((Incident(X, Target(id="a")),), ((X, "a"),))
+        assert [bot.lease(says(each), 0, 0).stops for each in GROUPS] == [(X,), (), ()]
+
+    def test_an_incident_that_is_named_twice_opens_once(self) -> None:
+        growth = issuer().hear(says("a", Open(X), Open(X)), unsigned)
+        assert growth == Growth((Incident(X, Target(id="a")),), ((X, "a"),))
+
+    def test_who_names_an_incident_is_affected_by_it_whatever_its_target(self) -> None:
+        bot = issuer()
+        bot.open(Incident(X, Target(id="a")))
+        assert bot.hear(says("c", Open(X)), unsigned) == Growth((), ((X, "c"),))
+        assert bot.affected(X) == {"a", "c"}
+        assert not bot.hear(says("c", Open(X)), unsigned)
+
+    def test_who_says_that_it_is_in_a_group_is_stopped_with_it(self) -> None:
+        bot = issuer()
+        bot.open(Incident(X, Target(group="red")))
+        state = says("c", shown=Shown.BUSY, groups=("red",))
+        assert bot.hear(state, unsigned) == Growth((), ((X, "c"),))
+        assert bot.lease(state, 0, 0).stops == (X,)
+        bot.hear(says("c"), unsigned)
+        assert bot.open(Incident(Y, Target(group="red"))).affected == ((Y, "a"), (Y, "b"), (Y, "c"))
+
+    def test_who_is_enrolled_while_everything_is_stopped_is_stopped_too(self) -> None:
+        bot = issuer([Incident(X, ALL)], [(X, "a")])
+        state = says("b", shown=Shown.HELD)
+        assert bot.hear(state, unsigned) == Growth((), ((X, "b"),))
+        assert bot.lease(state, 0, 0).stops == (X,)
+
+    def test_who_is_not_enrolled_any_more_is_not_waited_for(self) -> None:
+        bot = issuer([Incident(X, ALL)], [(X, "a"), (X, "gone")], {"a": frozenset()})
+        assert bot.affected(X) == {"a"}
+        lease = bot.lease(says("a"), 0, 0)
+        bot.hear(says("a", Open(X), re=lease.n), unsigned)
+        assert bot.confirmed(X, 0)
+
+
+class TestConfirmation:
+    @pytest.fixture
+    def bot(self) -> Issuer:
+        bot = issuer(groups={"a": frozenset(), "b": frozenset()})
+        bot.open(Incident(X, ALL))
+        return bot
+
+    def test_a_stop_that_nobody_answered_is_not_confirmed(self, bot: Issuer) -> None:
+        assert not bot.has_spoken("a")
+        assert not bot.has_latched("a", X)
+        assert not bot.has_stopped("a", X, 0)
+        assert not bot.confirmed(X, 0)
+
+    def test_it_is_confirmed_when_all_have_stopped(self, bot: Issuer) -> None:
+        for component, confirmed in (("a", False), ("b", True)):
+            lease = bot.lease(says(component), 0, 0)
+            bot.hear(says(component, Open(X), re=lease.n), unsigned)
+            assert bot.has_stopped(component, X, 0)
+            assert bot.confirmed(X, 0) is confirmed
+
+    def test_a_stop_that_affects_nobody_is_not_confirmed(self, bot: Issuer) -> None:
+        bot.open(Incident(Y, Target(id="unknown")))
+        assert not bot.confirmed(Y, 0)
+
+    def test_an_answer_to_a_lease_older_than_its_life_proves_nothing(self, bot: Issuer) -> None:
+        lease = bot.lease(says("a"), 0, 0)
+        bot.hear(says("a", Open(X), re=lease.n), unsigned)
+        assert bot.has_stopped("a", X, TTL_S)
+        assert not bot.has_stopped("a", X, TTL_S + 0.001)
+        assert bot.has_latched("a", X)
+        bot.lease(says("a"), TTL_S + 1, 0)
+        bot.hear(says("a", Open(X), re=lease.n), unsigned)
+        assert not bot.has_stopped("a", X, TTL_S + 1)
+
+    def test_an_answer_to_nothing_to_another_component_or_to_an_earlier_process_proves_nothing(
+        self, bot: Issuer
+    ) -> None:
+        foreign = bot.lease(says("b"), 0, 0)
+        earlier = Issuer({"a": frozenset()}, (), (), random=draws(99)).lease(says("a"), 0, 0)
+        for re in (None, foreign.n, earlier.n, "ff"):
+            bot.hear(says("a", Open(X), re=re), unsigned)
+            assert not bot.has_stopped("a", X, 0)
+            assert bot.has_latched("a", X)
+
+    @pytest.mark.parametrize("shown", sorted(set(Shown) - {Shown.STOPPED}))
+    def test_no_other_state_is_stopped(self, bot: Issuer, shown: Shown) -> None:
+        lease = bot.lease(says("a"), 0, 0)
+        bot.hear(says("a", Open(X), shown=shown, re=lease.n), unsigned)
+        assert not bot.has_stopped("a", X, 0)
+
+    def test_who_has_stopped_for_something_else_has_not_stopped_for_this(self, bot: Issuer) -> None:
+        lease = bot.lease(says("a"), 0, 0)
+        bot.hear(says("a", Open(Y), re=lease.n), unsigned)
+        assert bot.has_stopped("a", Y, 0)
+        assert not bot.has_stopped("a", X, 0)
+        assert not bot.has_latched("a", X)
+
+    def test_the_last_word_counts(self, bot: Issuer) -> None:
+        lease = bot.lease(says("a"), 0, 0)
+        bot.hear(says("a", Open(X), re=lease.n), unsigned)
+        bot.hear(says("a", shown=Shown.LOST, re=lease.n), unsigned)
+        assert bot.has_spoken("a")
+        assert not bot.has_stopped("a", X, 0)
+
+
+def test_bot_and_component_together_from_work_to_stop_to_work() -> None:
+    latch = Latch("walker", ["walkers"], Kept(), write=lambda _: True, random=draws(0))
+    bot = issuer(groups={"walker": frozenset()})
+
+    def round_trip(now: float) -> State:
+        state = latch.ask(now, KEY)
+        bot.hear(state, unsigned)
+        latch.lease(bot.lease(state, now, 0), now)
+        return state
+
+    round_trip(0)
+    assert latch.may_work(1)
+    bot.open(Incident(X, Target(group="walkers")))
+    round_trip(2)  # the stop itself was lost; the next lease brings it
+    assert not latch.may_work(2)
+    latch.down = True
+    round_trip(3)
+    assert bot.confirmed(X, 3)
+    state = latch.ask(4, KEY)
+    bot.hear(state, unsigned)
+    reset = dataclasses.replace(bot.lease(state, 4, 0), stops=(), cleared=(X,))
+    latch.lease(reset, 4)
+    assert latch.may_work(4)

@@ -1,0 +1,250 @@
+"""One MQTT connection, from CONNECT to its end. It never comes back.
+
+Its successor is a new one with nothing in it, so that no message waits here and goes out when it is stale.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+from paho.mqtt import client as paho
+from paho.mqtt.enums import MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from wire.broker import Broker, QoS, Will
+from wire.driver import Client, Driver
+from wire.errors import NotSent, WireError
+
+KEEPALIVE = 10
+PATIENCE = 5.0  # seconds for the network and the broker to answer
+TICK = 1.0  # seconds between two looks at the keepalive
+WINDOW = 256  # our own QoS 1 messages that are on their way at once
+RECEIVE_WINDOW = 64  # QoS 1 messages that the broker may leave with us before we acknowledge
+LARGEST_PACKET = 1024 * 1024
+UNSENT = 16 * 1024 * 1024  # bytes that may wait for a slow network
+OVERHEAD = 512  # what a message costs us beside its payload
+
+
+class Unconfirmed(WireError):
+    """The connection broke before the broker answered. The message may have arrived, or not."""
+
+
+class Refused(WireError):
+    """The broker said no."""
+
+
+class VersionRefused(Refused):
+    """The broker does not speak this version of MQTT, or hung up on it."""
+
+
+class Silent(WireError):
+    """The broker took the connection and then said nothing."""
+
+
+class Connection:
+    """What an accepted connection can do. `ended` holds the reason once it is over."""
+
+    def __init__(self, client: Client, broker: Broker, take: Callable[[Self, paho.MQTTMessage], None]) -> None:
+        self._client = client
+        self._broker = broker
+        self._take = take
+        self._loop = asyncio.get_running_loop()
+        self._driver = Driver(client, self._end)
+        self._accepted: asyncio.Future[ReasonCode | None] = self._loop.create_future()
+        self._unacknowledged: dict[int, asyncio.Future[ReasonCode | None]] = {}
+        self._subscribing: dict[int, asyncio.Future[list[ReasonCode] | None]] = {}
+        self._unsent: dict[int, int] = {}
+        self._unsent_bytes = 0
+        self._window = asyncio.Semaphore(WINDOW)
+        self.ended: asyncio.Future[str] = self._loop.create_future()
+        client.max_inflight_messages_set(0)  # the window is ours, or paho would queue behind our back
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+
+    @classmethod
+    async def open(
+        cls,
+        broker: Broker,
+        client_id: str,
+        version: MQTTProtocolVersion,
+        will: Will | None,
+        take: Callable[[Self, paho.MQTTMessage], None],
+        patience: float,
+    ) -> Self:
+        """A connection that the broker accepted."""
+        async with asyncio.timeout(PATIENCE):
+            sock = await broker.dial()
+        client = Client(sock, client_id, version)
+        client.username_pw_set(broker.username, broker.password)
+        if will is not None:
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
+        connection = cls(client, broker, take)
+        try:
+            async with asyncio.timeout(patience):
+                await connection._be_accepted(version)
+        except TimeoutError:
+            connection.close(goodbye=True)
+            raise Silent(f"The broker at {broker} says nothing.") from None
+        except BaseException:
+            # CONNECT may be on its way already: without a goodbye its will would speak.
+            connection.close(goodbye=True)
+            raise
+        return connection
+
+    async def _be_accepted(self, version: MQTTProtocolVersion) -> None:
+        properties = None
+        if version == MQTTProtocolVersion.MQTTv5:
+            properties = Properties(PacketTypes.CONNECT)
+            properties.ReceiveMaximum = RECEIVE_WINDOW
+            properties.MaximumPacketSize = LARGEST_PACKET
+        self._client.connect(self._broker.host, self._broker.port, KEEPALIVE, properties=properties)
+        reason = await self._accepted
+        if reason is None:
+            what = f"The broker at {self._broker} hung up before it answered: {self.ended.result()}."
+            raise VersionRefused(what)
+        if reason.getName() == "Unsupported protocol version":
+            raise VersionRefused(f"The broker at {self._broker} does not speak this version of MQTT.")
+        if reason.is_failure:
+            raise Refused(
+                f"The broker at {self._broker} refuses the connection: {reason}. "
+                "Check user name, password and the broker's access rules."
+            )
+
+    async def tend(self) -> None:
+        """Keeps the connection alive and returns when it is over."""
+        while not self.ended.done():
+            await asyncio.wait([self.ended], timeout=TICK)
+            self._driver.step(self._client.loop_misc)
+
+    def close(self, *, goodbye: bool) -> None:
+        """Ends it now. Without a goodbye the broker publishes the will."""
+        if self.ended.done():
+            return
+        if goodbye:
+            self._driver.step(self._client.disconnect)
+            self._driver.step(self._client.loop_write)
+        self._driver.hang_up()
+        self._end("closed by this side")
+
+    async def publish(self, topic: str, payload: bytes, qos: QoS, retain: bool) -> None:
+        """Sends a message. With QoS 1 it returns when the broker has it."""
+        if qos == 0:
+            self._publish_and_forget(topic, payload, retain)
+            return
+        await self._window.acquire()
+        try:
+            mid = self._send(topic, payload, qos, retain)
+        except BaseException:
+            self._window.release()
+            raise
+        answer = self._unacknowledged[mid] = self._loop.create_future()
+        reason = await answer
+        if reason is None:
+            raise Unconfirmed(f"{topic} may have been published or not: the broker at {self._broker} went away.")
+        if reason.is_failure:
+            raise Refused(f"The broker at {self._broker} refuses {topic}: {reason}. Check its access rules.")
+
+    def _publish_and_forget(self, topic: str, payload: bytes, retain: bool) -> None:
+        if self._unsent_bytes > UNSENT:
+            raise NotSent(f"{topic} was not published: the broker at {self._broker} is too slow.")
+        mid = self._send(topic, payload, 0, retain)
+        self._unsent[mid] = len(payload) + OVERHEAD
+        self._unsent_bytes += len(payload) + OVERHEAD
+
+    def _send(self, topic: str, payload: bytes, qos: QoS, retain: bool) -> int:
+        if not self.ended.done():
+            info = self._client.publish(topic, payload, qos, retain)
+            if info.rc == paho.MQTT_ERR_SUCCESS:
+                return info.mid
+        raise NotSent(f"{topic} was not published: the connection to the broker at {self._broker} broke.")
+
+    async def subscribe(self, filters: Sequence[tuple[str, QoS]]) -> dict[str, str]:
+        """What the broker refuses of these topics, each with its reason. Without an answer it ends."""
+        asked: list[tuple[str, int]] = list(filters)
+        code, mid = self._client.subscribe(asked)
+        if code != paho.MQTT_ERR_SUCCESS or mid is None:
+            raise NotSent(f"Nothing was subscribed: the connection to the broker at {self._broker} broke.")
+        answer = self._subscribing[mid] = self._loop.create_future()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                reasons = await answer
+        except TimeoutError:
+            reasons = None
+        if reasons is None or len(reasons) != len(filters):
+            self.close(goodbye=False)
+            raise Unconfirmed(f"The broker at {self._broker} did not answer a subscription.")
+        answers = zip(filters, reasons, strict=True)
+        return {topic: str(reason) for (topic, _), reason in answers if reason.is_failure}
+
+    def acknowledge(self, message: paho.MQTTMessage) -> None:
+        """Tells the broker that this message is done with."""
+        if message.qos and not self.ended.done():
+            self._client.ack(message.mid, message.qos)
+
+    def _end(self, reason: str) -> None:
+        if self.ended.done():
+            return
+        self.ended.set_result(reason)
+        for each in (self._accepted, *self._unacknowledged.values(), *self._subscribing.values()):
+            if not each.done():
+                each.set_result(None)
+        for _ in self._unacknowledged:
+            self._window.release()
+        self._unacknowledged.clear()
+        self._subscribing.clear()
+
+    def _on_connect(
+        self,
+        _client: paho.Client,
+        _data: Any,
+        _flags: paho.ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        window: int = getattr(properties, "ReceiveMaximum", WINDOW)
+        self._window = asyncio.Semaphore(min(window, WINDOW))
+        if not self._accepted.done():
+            self._accepted.set_result(reason)
+
+    def _on_disconnect(
+        self,
+        _client: paho.Client,
+        _data: Any,
+        flags: paho.DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        said = flags.is_disconnect_packet_from_server or reason.getName() == "Keep alive timeout"
+        self._end(str(reason) if said else "it went away")
+
+    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        self._take(self, message)
+
+    def _on_publish(
+        self, _client: paho.Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties
+    ) -> None:
+        # For QoS 0 paho calls this when the message is written, for QoS 1 when it is acknowledged.
+        if mid in self._unsent:
+            self._unsent_bytes -= self._unsent.pop(mid)
+        elif mid in self._unacknowledged:
+            self._window.release()
+            answer = self._unacknowledged.pop(mid)
+            if not answer.done():
+                answer.set_result(reason)
+
+    def _on_subscribe(
+        self,
+        _client: paho.Client,
+        _data: Any,
+        mid: int,
+        reasons: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        answer = self._subscribing.pop(mid, None)
+        if answer is not None and not answer.done():
+            answer.set_result(reasons)
