@@ -1,0 +1,96 @@
+"""What a command is: one async function, whose signature is its grammar and its help."""
+
+import dataclasses
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from bot.desk.authority import Action
+from bot.words.document import Document
+from bot.words.errors import UsageError
+from bot.words.message import Message
+from bot.words.people import Person, Role
+
+if TYPE_CHECKING:
+    from bot.system import System
+
+Handler = Callable[..., Awaitable[Document]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Call:
+    """One command, called by one person."""
+
+    id: str
+    """The id under which everything that follows from it is recorded."""
+    person: Person
+    message: Message
+    system: "System"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Command:
+    """A command as its entry point offers it."""
+
+    name: str
+    handler: Handler
+    role: Role
+    action: Action
+    summary: str
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        """How it is typed."""
+        words = [
+            f"<{name}>" if parameter.default is inspect.Parameter.empty else f"[{name}]"
+            for name, parameter in _parameters(self.handler)
+        ]
+        return " ".join((f"!{self.name}", *words))
+
+    def bind(self, words: list[str]) -> Mapping[str, str]:
+        """Give each word to the parameter that it is for."""
+        parameters = _parameters(self.handler)
+        needed = [name for name, parameter in parameters if parameter.default is inspect.Parameter.empty]
+        if len(words) < len(needed):
+            raise UsageError(f"Not run: {needed[len(words)]!r} is missing.", hint=f"Usage: {self.usage}")
+        if len(words) > len(parameters):
+            extra = words[len(parameters)][:64]
+            raise UsageError(f"Not run: {extra!r} is one word too many.", hint=f"Usage: {self.usage}")
+        return {name: word for (name, _), word in zip(parameters, words, strict=False)}
+
+
+def command(
+    name: str, *, role: Role, action: Action = Action.READ, summary: str, aliases: tuple[str, ...] = ()
+) -> Callable[[Handler], Command]:
+    """Make a command of a function. Its parameters after the call are the words that it takes."""
+
+    def make(handler: Handler) -> Command:
+        return Command(name, handler, role, action, summary, aliases)
+
+    return make
+
+
+class Catalogue:
+    """All commands, found by name or alias."""
+
+    def __init__(self, commands: tuple[Command, ...]) -> None:
+        self.commands = tuple(sorted(commands, key=lambda each: each.name))
+        self._by_name: dict[str, Command] = {}
+        for each in commands:
+            for name in (each.name, *each.aliases):
+                if name in self._by_name:
+                    raise ValueError(f"Two commands are called {name!r}. Uninstall the plug-in that brings one.")
+                self._by_name[name] = each
+
+    def find(self, name: str) -> Command | None:
+        """The command of this name."""
+        return self._by_name.get(name)
+
+    def names(self) -> list[str]:
+        """All names and aliases."""
+        return list(self._by_name)
+
+
+def _parameters(handler: Handler) -> list[tuple[str, inspect.Parameter]]:
+    return list(inspect.signature(handler).parameters.items())[1:]

@@ -1,0 +1,55 @@
+"""Everything that can go wrong and that an operator can mend.
+
+TocsinError          what happened, and what to do next
+├── SettingsError    the configuration file cannot be used
+├── UsageError       a command was typed in a way that it does not take
+├── Refused          the one who asks may not do this from where they stand
+├── StoreError       the database cannot be used
+│   └── StoreInUse   another bot holds it
+└── NetworkError     a chat network or a broker did not take something
+    └── Unreachable  it is away; the same again later may work
+"""
+
+
+class TocsinError(Exception):
+    """What happened in one sentence, and what an operator can do next in another."""
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.hint}".strip()
+
+
+class SettingsError(TocsinError):
+    """The configuration file cannot be used."""
+
+
+class UsageError(TocsinError):
+    """A command was typed in a way that it does not take."""
+
+
+class Refused(TocsinError):
+    """The one who asks may not do this from where they stand."""
+
+
+class StoreError(TocsinError):
+    """The database cannot be used."""
+
+
+class StoreInUse(StoreError):
+    """Another bot holds the database."""
+
+
+class NetworkError(TocsinError):
+    """A chat network or a broker did not take something, and will not take it later."""
+
+
+class Unreachable(NetworkError):
+    """A chat network or a broker is away; the same again later may work."""
+
+    def __init__(self, what: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(what, hint=hint)
+        self.retry_after = retry_after
