@@ -1,0 +1,18 @@
+"""`!whoami`: how the bot sees the one who asks."""
+
+from bot.desk.command import Call, command
+from bot.words.document import Document, document, mono, strong, table, text
+from bot.words.people import Role
+
+
+@command("whoami", role=Role.VIEWER, summary="Show how I know you, and what you may do")
+async def whoami(call: Call) -> Document:
+    """The person, the account and the device behind this very message."""
+    message = call.message
+    rows = (
+        ("role", str(call.person.role)),
+        ("account", mono(message.account.id)),
+        ("device", mono(message.device)),
+        ("proof", "cross-signed, decrypted and verified"),
+    )
+    return document(text("You are ", strong(call.person.name), "."), table(("", ""), rows))
