@@ -1,0 +1,1 @@
+"""The networks that Tocsin speaks. Each turns one network into messages and back, and decides nothing."""

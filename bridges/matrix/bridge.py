@@ -1,0 +1,87 @@
+"""Matrix as a bridge. A message is received once it is in the inbox, sent once the homeserver has it; never before."""
+
+import asyncio
+from typing import Any
+
+from bot.bridge import Office
+from bot.store.pins import pin, pinned
+from bot.words.errors import Unreachable
+from bot.words.html import to_html
+from bot.words.message import Post
+from bot.words.people import Account as Holder
+from bot.words.plain import to_plain
+from bridges.matrix.account import Account
+from bridges.matrix.connection import Connection, LoginLost
+from bridges.matrix.cross_signing import establish
+from bridges.matrix.patience import patiently
+from bridges.matrix.receiving import NETWORK, Receiver
+from bridges.matrix.sending import Speaker
+from bridges.matrix.settings import MatrixSettings
+from bridges.matrix.trust import Trust
+
+
+class StoredPins:
+    """Pinned identities in the bot's own database."""
+
+    def __init__(self, office: Office) -> None:
+        self._store = office.store
+
+    async def pinned(self, user: str) -> str | None:
+        """The master key that a user is known by."""
+        return await self._store.read(lambda tx: pinned(tx, Holder(NETWORK, user)))
+
+    async def pin(self, user: str, master: str) -> None:
+        """Know a user by a master key from now on."""
+        await self._store.write(lambda tx: pin(tx, Holder(NETWORK, user), master))
+
+
+class MatrixBridge:
+    """The bot's device in its rooms."""
+
+    def __init__(self, settings: MatrixSettings, office: Office) -> None:
+        self._settings = settings
+        self._office = office
+        self._ready = asyncio.Event()
+        self._speaker: Speaker | None = None
+
+    async def run(self) -> None:
+        """Receive until cancelled."""
+        settings, folder = self._settings, self._office.folder
+        listed = frozenset(account.id for account in self._office.people.accounts_on(NETWORK))
+        password = await asyncio.to_thread(settings.password)
+        account = Account(settings.homeserver, settings.user, settings.device_name, folder)
+        login = await patiently(lambda: account.login(password))
+        async with Connection.opened(login, folder) as connection:
+            await patiently(connection.upkeep)
+            await patiently(lambda: establish(connection, password))
+            trust = Trust(connection, listed, StoredPins(self._office))
+            receiver = Receiver(connection, trust, self._office.inlet, listed)
+            speaker = Speaker(connection, trust)
+            try:
+                cursor = await receiver.take(await self._office.inlet.cursor(), first=True)
+                self._speaker = speaker
+                self._ready.set()
+                while True:
+                    cursor = await receiver.take(cursor, first=False)
+            finally:
+                self._ready.clear()
+                self._speaker = None
+                await speaker.finish()
+
+    async def send(self, post: Post, *, key: str) -> str:
+        """Say something in its room and return the event's id."""
+        while (speaker := self._speaker) is None:
+            await self._ready.wait()
+        content: dict[str, Any] = {
+            "msgtype": "m.notice",
+            "body": to_plain(post.document),
+            "format": "org.matrix.custom.html",
+            "formatted_body": to_html(post.document),
+            "m.mentions": {},
+        }
+        if post.reply_to is not None:
+            content["m.relates_to"] = {"m.in_reply_to": {"event_id": post.reply_to}}
+        try:
+            return await speaker.say(post.place.id, content, key=key)
+        except LoginLost as lost:  # `run` tells a person; the post keeps until they have mended it
+            raise Unreachable(lost.what, hint=lost.hint) from lost

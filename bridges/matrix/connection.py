@@ -1,0 +1,221 @@
+"""One logged-in device on a homeserver. It never waits out a failure: what fails now is raised as Unreachable."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import AsyncGenerator, Generator, Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import structlog
+from nio import (
+    AsyncClient,
+    AsyncClientConfig,
+    BadEvent,
+    ErrorResponse,
+    Event,
+    MatrixRoom,
+    MessageDirection,
+    Response,
+    RoomMessagesResponse,
+    SyncResponse,
+)
+from nio.crypto import ENCRYPTION_ENABLED, Olm
+from nio.store import SqliteStore
+
+from bot.words.errors import NetworkError, SettingsError, TocsinError, Unreachable
+from bridges.matrix.account import Login
+from bridges.matrix.guard import guard
+from bridges.matrix.replay import ReplayIndex
+
+REQUEST_TIMEOUT_S = 30.0
+LONG_POLL_MS = 30_000
+SYNC_TIMEOUT_S = 120.0
+MOST_EVENTS_IN_A_GAP = 500
+FEWEST_IN_A_PAGE = 100
+ONLY_ROOMS = {
+    "presence": {"not_types": ["*"]},
+    "account_data": {"not_types": ["*"]},
+    "room": {
+        "timeline": {"limit": 50},
+        "ephemeral": {"not_types": ["*"]},
+        "account_data": {"not_types": ["*"]},
+    },
+}
+"""What a sync brings: no typing, no receipts, no presence."""
+
+log = structlog.get_logger(__name__)
+Answer = TypeVar("Answer", bound=Response)
+
+
+class LoginLost(TocsinError):
+    """The homeserver has forgotten the device; only a person can log it in again."""
+
+
+class Denied(NetworkError):
+    """The homeserver refused a request."""
+
+    def __init__(self, what: str, *, status: int, answer: Mapping[str, Any]) -> None:
+        super().__init__(what)
+        self.status = status
+        self.answer = answer
+
+
+class Connection:
+    """A device and its keys, on the wire."""
+
+    def __init__(self, login: Login, folder: Path, client: AsyncClient, olm: Olm, seen: ReplayIndex) -> None:
+        self.login = login
+        self.folder = folder
+        self.client = client
+        self.olm = olm
+        self.seen = seen
+        self.joining: set[str] = set()
+        """Rooms whose invitation is accepted and whose state has not come yet."""
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, login: Login, folder: Path) -> AsyncGenerator["Connection"]:
+        """The device with its keys, until the block ends."""
+        if not ENCRYPTION_ENABLED:
+            raise SettingsError(
+                "The Matrix library is installed without encryption.",
+                hint="Install `tocsin[bot]` anew.",
+            )
+        # It logs whole events that it finds invalid, ciphertext and all.
+        logging.getLogger("nio").setLevel(logging.CRITICAL)
+        config = AsyncClientConfig(
+            store=SqliteStore,
+            store_name=login.store,
+            pickle_key=login.pickle_key,
+            store_sync_tokens=False,
+            max_limit_exceeded=0,
+            max_timeouts=0,
+            request_timeout=REQUEST_TIMEOUT_S,
+        )
+        client = AsyncClient(login.homeserver, login.user, login.device, str(folder), config)
+        seen = ReplayIndex(folder / f"seen-{login.device}.db")
+        try:
+            client.restore_login(login.user, login.device, login.token)
+            (folder / login.store).chmod(0o600)
+            assert client.olm is not None  # noqa: S101 - ENCRYPTION_ENABLED and a store path make it
+            client.olm.message_index_store = seen
+            guard(client.olm)
+            yield cls(login, folder, client, client.olm, seen)
+        finally:
+            await client.close()
+            if client.store is not None:
+                client.store.database.close()
+            seen.close()
+
+    async def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the homeserver something that the library has no words for."""
+        headers = {"Authorization": f"Bearer {self.login.token}", "Content-Type": "application/json"}
+        with self._reaching():
+            response = await self.client.send(method, path, None if body is None else json.dumps(body), headers)
+            answer: dict[str, Any] = await response.json(content_type=None)
+        if response.status != HTTPStatus.OK:
+            raise self._refusal(response.status, answer)
+        return answer
+
+    def checked(self, response: Answer | ErrorResponse) -> Answer:
+        """A response of the library, or the error that it stands for."""
+        if not isinstance(response, ErrorResponse):
+            return response
+        status = response.transport_response.status if response.transport_response is not None else 0
+        answer = {
+            "errcode": response.status_code,
+            "error": response.message,
+            "retry_after_ms": response.retry_after_ms,
+        }
+        raise self._refusal(status, answer)
+
+    async def sync(self, since: str | None, *, full_state: bool) -> SyncResponse:
+        """What happened since a cursor; waits for something to happen. Decrypted where it can be."""
+        with self._reaching():
+            # The library sets no limit of its own where it asks for everything.
+            async with asyncio.timeout(SYNC_TIMEOUT_S):
+                answer = await self.client.sync(
+                    timeout=0 if full_state else LONG_POLL_MS,
+                    sync_filter=ONLY_ROOMS,
+                    since=since,
+                    full_state=full_state,
+                )
+            response = self.checked(answer)
+        # The library takes a count of nothing for an unknown count, and would never upload again.
+        if not response.device_key_count.signed_curve25519:
+            self.olm.uploaded_key_count = 0
+        self.joining -= self.client.rooms.keys()
+        return response
+
+    async def upkeep(self) -> None:
+        """Upload keys that run short, answer key requests, mend broken sessions."""
+        with self._reaching():
+            if self.client.should_upload_keys:
+                self.checked(await self.client.keys_upload())
+            if self.client.should_claim_keys:
+                self.checked(await self.client.keys_claim(self.client.get_users_for_key_claiming()))
+            for response in await self.client.send_to_device_messages():
+                self.checked(response)
+
+    async def missed(self, room: str, prev_batch: str, since: str) -> list[Event | BadEvent]:
+        """What lies between a cursor and the beginning of a limited timeline, oldest first, up to a bound."""
+        newest_first: list[Event | BadEvent] = []
+        start: str | None = prev_batch
+        while start is not None and len(newest_first) < MOST_EVENTS_IN_A_GAP:
+            with self._reaching():
+                page: RoomMessagesResponse = self.checked(
+                    await self.client.room_messages(
+                        room, start=start, end=since, direction=MessageDirection.back, limit=FEWEST_IN_A_PAGE
+                    )
+                )
+            newest_first.extend(page.chunk)
+            start = page.end if page.chunk else None
+        if start is not None:
+            log.warning("the gap is larger than what is read back; older messages are lost", room=room)
+        return newest_first[::-1]
+
+    async def join(self, room: str) -> None:
+        """Accept an invitation."""
+        with self._reaching():
+            self.checked(await self.client.join(room))
+        self.joining.add(room)
+
+    async def know_members(self, room: MatrixRoom) -> None:
+        """Have the list of a room's members whole, once."""
+        if not room.members_synced:
+            with self._reaching():
+                self.checked(await self.client.joined_members(room.room_id))
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Generator[None]:
+        try:
+            yield
+        except (aiohttp.ClientError, OSError, TimeoutError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise Unreachable(f"The homeserver {self.login.homeserver} does not answer.") from error
+
+    def _refusal(self, status: int, answer: Mapping[str, Any]) -> TocsinError:
+        said = f"{answer.get('errcode')}: {answer.get('error')}"
+        if answer.get("errcode") == "M_UNKNOWN_TOKEN":
+            return LoginLost(
+                f"The homeserver no longer knows the login of {self.login.user}.",
+                hint=f"Remove {self.folder / 'login.json'} and start again: a new device is made, the identity stays.",
+            )
+        wait = answer.get("retry_after_ms")
+        if status == HTTPStatus.TOO_MANY_REQUESTS or answer.get("errcode") == "M_LIMIT_EXCEEDED":
+            return Unreachable("The homeserver takes no more for now.", retry_after=wait / 1000 if wait else None)
+        if status < HTTPStatus.BAD_REQUEST or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Unreachable(f"The homeserver answered with an error ({status} {said}).")
+        return Denied(f"The homeserver refused it ({status} {said}).", status=status, answer=answer)
+
+
+def age_s(response: SyncResponse, sent_ms: int, *, since_received: float) -> float:
+    """How old an event is, on the server's own clock, and never less than nothing."""
+    stamp = response.transport_response.headers.get("Date") if response.transport_response is not None else None
+    server_now = parsedate_to_datetime(stamp).timestamp() if stamp else time.time()
+    return max(0.0, server_now - sent_ms / 1000) + since_received

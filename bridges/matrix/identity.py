@@ -1,0 +1,65 @@
+"""What a homeserver's answer about keys proves of a user: who they are, and which devices they signed.
+
+It never believes the server: a device counts only if the chain of signatures from the master key reaches it.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, cast
+
+from bridges.matrix.signing import is_signed
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Device:
+    """One device that its owner signed."""
+
+    user: str
+    id: str
+    ed25519: str
+    curve25519: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Identity:
+    """A user's cross-signing identity and the devices that it vouches for."""
+
+    user: str
+    master: str
+    devices: frozenset[Device]
+
+
+def identity_of(answer: Mapping[str, Any], user: str) -> Identity | None:
+    """A user's identity in an answer of `/keys/query`, or nothing where the signatures do not hold."""
+    master = _public_key(answer, "master_keys", "master", user)
+    self_signing = _public_key(answer, "self_signing_keys", "self_signing", user)
+    if master is None or self_signing is None:
+        return None
+    if not is_signed(answer["self_signing_keys"][user], by=master, user=user):
+        return None
+    listed = cast("Mapping[str, Any]", answer.get("device_keys", {}).get(user, {}))
+    devices = (_device(entry, user, device, self_signing) for device, entry in listed.items())
+    return Identity(user, master, frozenset(device for device in devices if device is not None))
+
+
+def _public_key(answer: Mapping[str, Any], section: str, usage: str, user: str) -> str | None:
+    try:
+        entry = answer[section][user]
+        (key,) = entry["keys"].values()
+        (key_id,) = entry["keys"]
+        fits = entry["user_id"] == user and usage in entry["usage"] and key_id == f"ed25519:{key}"
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return key if fits else None
+
+
+def _device(entry: Any, user: str, device: str, self_signing: str) -> Device | None:
+    try:
+        found = Device(user, device, entry["keys"][f"ed25519:{device}"], entry["keys"][f"curve25519:{device}"])
+        fits = entry["user_id"] == user and entry["device_id"] == device
+    except (KeyError, TypeError):
+        return None
+    if not fits or not is_signed(entry, by=self_signing, user=user):
+        return None
+    own_signature = is_signed(entry, by=found.ed25519, user=user, key_id=f"ed25519:{device}")
+    return found if own_signature else None

@@ -1,0 +1,41 @@
+"""Which ciphertexts were read already, kept over restarts. It never forgets one: an old order would count again."""
+
+import sqlite3
+from pathlib import Path
+
+
+class ReplayIndex:
+    """Stands where the Matrix library keeps its own index, which lives in memory only.
+
+    One row a message, some 150 bytes. Rows reach the disk with `keep`, before the batch that they came in is accepted.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path)
+        path.chmod(0o600)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS seen (sender_key TEXT, session TEXT, number INTEGER, event TEXT,"
+            " sent_ms INTEGER, PRIMARY KEY (session, number, sender_key)) WITHOUT ROWID"
+        )
+
+    def __getitem__(self, key: tuple[str, str, int]) -> tuple[str, int]:
+        row = self._database.execute(
+            "SELECT event, sent_ms FROM seen WHERE sender_key = ? AND session = ? AND number = ?", key
+        ).fetchone()
+        if row is None:
+            raise KeyError(key)
+        return row[0], row[1]
+
+    def __setitem__(self, key: tuple[str, str, int], value: tuple[str, int]) -> None:
+        self._database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?)", (*key, *value))
+
+    def keep(self) -> None:
+        """Put on disk what was seen since the last time."""
+        self._database.commit()
+
+    def close(self) -> None:
+        """Keep, and let go of the file."""
+        self.keep()
+        self._database.close()

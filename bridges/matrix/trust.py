@@ -1,0 +1,126 @@
+"""Whose devices get our keys, and whose messages are proven.
+
+It never trusts a device that its owner, listed and pinned, did not sign.
+"""
+
+import asyncio
+from typing import Any, Protocol
+
+import structlog
+from nio import Event, KeysQueryResponse
+
+from bot.words.errors import NetworkError
+from bridges.matrix.connection import Connection
+from bridges.matrix.identity import Device, Identity, identity_of
+
+log = structlog.get_logger(__name__)
+
+
+class Pins(Protocol):
+    """Where the identities are kept that people showed at first contact."""
+
+    async def pinned(self, user: str) -> str | None:
+        """The master key that a user is known by."""
+        ...
+
+    async def pin(self, user: str, master: str) -> None:
+        """Know a user by a master key from now on."""
+        ...
+
+
+class Trust:
+    """Every device that the library knows is either verified or blacklisted, after each `refresh`.
+
+    People who are not listed are not even asked for: they have no devices here, and so they get no keys.
+    """
+
+    def __init__(self, connection: Connection, listed: frozenset[str], pins: Pins) -> None:
+        self._connection = connection
+        self._listed = listed
+        self._pins = pins
+        self._devices: dict[str, frozenset[Device]] = {}
+        self._owed = set(listed)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def refresh(self) -> None:
+        """Ask for the keys of all listed people of whom a change is known, and judge their devices anew."""
+        async with self._one_at_a_time:
+            waiting = self._connection.olm.users_for_key_query
+            asked = False
+            while due := (waiting | self._owed) & self._listed:
+                asked = True
+                self._owed |= due
+                waiting -= due
+                answer = await self._connection.request(
+                    "POST",
+                    "/_matrix/client/v3/keys/query",
+                    {"device_keys": {user: [] for user in sorted(due)}},
+                )
+                silent = due - answer.get("device_keys", {}).keys() if answer.get("failures") else set[str]()
+                for user in due - silent:
+                    self._devices[user] = await self._judge(user, identity_of(answer, user))
+                await self._tell_library(answer, waiting)
+                self._owed -= due
+                if silent:
+                    log.warning("homeservers of some people do not answer; asked again later", people=sorted(silent))
+                    self._owed |= silent
+                    break
+            waiting &= self._listed
+            if asked:
+                self.settle()
+
+    def device_of(self, event: Event, room: str) -> Device | None:
+        """The trusted device that wrote a decrypted event; nothing where that is not proven.
+
+        The library sets `verified` while it decrypts, with the trust of that moment. This is the same check with the
+        trust of now: the session's keys are those of a device that the sender's pinned identity signed.
+        """
+        if not event.decrypted or event.sender_key is None or event.session_id is None:
+            return None
+        session = self._connection.olm.inbound_group_store.get(room, event.sender_key, event.session_id)
+        if session is None or session.forwarding_chain:
+            return None
+        for device in self._devices.get(event.sender, frozenset()):
+            if device.curve25519 == event.sender_key and device.ed25519 == session.ed25519:
+                return device
+        return None
+
+    async def _judge(self, user: str, identity: Identity | None) -> frozenset[Device]:
+        if identity is None:
+            return frozenset()
+        known = await self._pins.pinned(user)
+        if known is None:
+            await self._pins.pin(user, identity.master)
+            log.info("pinned an identity at first contact", user=user, master=identity.master)
+        elif known != identity.master:
+            log.error(
+                "an identity has changed; its devices are not trusted",
+                user=user,
+                pinned=known,
+                now=identity.master,
+            )
+            return frozenset()
+        return identity.devices
+
+    async def _tell_library(self, answer: dict[str, Any], waiting: set[str]) -> None:
+        # It takes everybody in the answer off its list, also those of whom it heard a change while we asked.
+        changed_meanwhile = set(waiting)
+        response = KeysQueryResponse.from_dict(answer)
+        if not isinstance(response, KeysQueryResponse):
+            raise NetworkError("The homeserver answered a question for keys with something else.")
+        await self._connection.client.receive_response(response)
+        waiting |= changed_meanwhile
+
+    def settle(self) -> None:
+        """Tell the library of each device whether it is trusted. None is left without a word."""
+        client, olm = self._connection.client, self._connection.olm
+        for device in list(olm.device_store):
+            if device.deleted:
+                continue
+            seen = Device(device.user_id, device.device_id, device.ed25519, device.curve25519)
+            if seen in self._devices.get(device.user_id, frozenset()):
+                if not olm.is_device_verified(device):
+                    client.verify_device(device)
+            elif not olm.is_device_blacklisted(device):
+                client.blacklist_device(device)
+                log.info("a device gets no keys", user=device.user_id, device=device.device_id)
