@@ -1,0 +1,1 @@
+"""A whole system on one machine. Nothing but tests and bench imports it."""

@@ -1,0 +1,228 @@
+"""A person with a real encrypted client, for the demo and for tests. It is no bot: it only says and hears."""
+
+import asyncio
+import collections
+import contextlib
+import dataclasses
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, Self
+
+from nio import BadEvent, Event, MegolmEvent, RoomMessageNotice, RoomMessageText
+
+from bot.words.errors import TocsinError
+from bridges.matrix.account import Account
+from bridges.matrix.connection import Connection
+from bridges.matrix.cross_signing import establish
+from bridges.matrix.patience import patiently
+from bridges.matrix.reading import relation_of
+from bridges.matrix.sending import Speaker
+from bridges.matrix.trust import Trust
+
+MOST_HEARD = 10_000
+ANSWER_WITHIN_S = 30.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Heard:
+    """A message that reached an operator."""
+
+    room: str
+    sender: str
+    event: str
+    body: str
+    html: str
+    in_reply_to: str | None
+    decrypted: bool
+    verified: bool
+    """It came from a device that its owner has cross-signed."""
+
+
+class PinsInMemory:
+    """Identities that were seen since the operator came online."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    async def pinned(self, user: str) -> str | None:
+        """The master key that a user is known by."""
+        return self._known.get(user)
+
+    async def pin(self, user: str, master: str) -> None:
+        """Know a user by a master key from now on."""
+        self._known[user] = master
+
+
+class Operator:
+    """One person at one device."""
+
+    def __init__(self, connection: Connection, trust: Trust) -> None:
+        self.user = connection.login.user
+        self.device = connection.login.device
+        self.connection = connection
+        self._trust = trust
+        self._speaker = Speaker(connection, trust)
+        self._heard: collections.deque[Heard] = collections.deque(maxlen=MOST_HEARD)
+        self._undecrypted: collections.deque[str] = collections.deque(maxlen=MOST_HEARD)
+        self._news = asyncio.Condition()
+        self._ended: BaseException | None = None
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def online(
+        cls,
+        homeserver: str,
+        user: str,
+        password: str,
+        folder: Path,
+        *,
+        knows: frozenset[str] = frozenset(),
+        signed: bool = True,
+    ) -> AsyncGenerator[Self]:
+        """The person at a device, until the block ends. `signed=False` leaves the device without its owner's signature.
+
+        Only the accounts that the person knows can read what the person says.
+        """
+        account = Account(homeserver, user, "Operator", folder)
+        login = await account.login(password)
+        async with Connection.opened(login, folder) as connection:
+            await connection.upkeep()
+            if signed:
+                await establish(connection, password)
+            operator = cls(connection, Trust(connection, knows, PinsInMemory()))
+            cursor = await operator._take(None, full_state=True)
+            listening = asyncio.create_task(operator._listen(cursor), name=f"ears of {user}")
+            try:
+                yield operator
+            finally:
+                listening.cancel()
+                await asyncio.wait([listening])
+                await operator._speaker.finish()
+
+    @property
+    def heard(self) -> tuple[Heard, ...]:
+        """All that was heard so far."""
+        return tuple(self._heard)
+
+    async def create_room(self, name: str, *invited: str) -> str:
+        """Make an encrypted room and return its id."""
+        return await self._create(
+            name,
+            invited,
+            [
+                {
+                    "type": "m.room.encryption",
+                    "state_key": "",
+                    "content": {"algorithm": "m.megolm.v1.aes-sha2"},
+                }
+            ],
+        )
+
+    async def create_open_room(self, name: str, *invited: str) -> str:
+        """Make a room without encryption, as one should not, and return its id."""
+        return await self._create(name, invited, [])
+
+    async def join(self, room: str) -> None:
+        """Go into a room, and wait until its state is here."""
+        await self.connection.join(room)
+        await self._until(lambda: room in self.connection.client.rooms, f"the state of {room}")
+
+    async def joined(self, room: str, user: str) -> None:
+        """Wait until somebody is in a room."""
+
+        def is_in() -> bool:
+            known = self.connection.client.rooms.get(room)
+            return known is not None and user in known.users and not known.users[user].invited
+
+        await self._until(is_in, f"{user} to come into {room}")
+
+    async def say(self, room: str, text: str, **content: Any) -> str:
+        """Say something, encrypted, and return its event id. Further content is sent as it is."""
+        body = {"msgtype": "m.text", "body": text, **content}
+        key = secrets.token_hex(16)
+        return await patiently(lambda: self._speaker.say(room, body, key=key))
+
+    async def wait_for(self, wanted: Callable[[Heard], bool], *, within: float = ANSWER_WITHIN_S) -> Heard:
+        """The first message, heard already or still to come, that is wanted."""
+        try:
+            async with asyncio.timeout(within):
+                return await anext(heard async for heard in self.hears() if wanted(heard))
+        except TimeoutError:
+            raise TimeoutError(f"{self.user} waited {within:g} s for words that did not come.") from None
+
+    async def answer_to(self, event: str, *, within: float = ANSWER_WITHIN_S) -> Heard:
+        """The first reply to an event."""
+        return await self.wait_for(lambda heard: heard.in_reply_to == event, within=within)
+
+    async def hears(self) -> AsyncIterator[Heard]:
+        """All that was heard and will be heard."""
+        number = 0
+        while True:
+            async with self._news:
+                await self._news.wait_for(lambda: number < len(self._heard) or self._ended is not None)  # noqa: B023
+            if self._ended is not None:
+                raise self._ended
+            yield self._heard[number]
+            number += 1
+
+    async def could_not_read(self, event: str, *, within: float = ANSWER_WITHIN_S) -> None:
+        """Wait for an event that this device has no key for."""
+        await self._until(lambda: event in self._undecrypted, f"an event without a key, {event}", within=within)
+
+    async def _create(self, name: str, invited: tuple[str, ...], state: list[dict[str, Any]]) -> str:
+        body = {"name": name, "preset": "private_chat", "invite": list(invited), "initial_state": state}
+        answer = await self.connection.request("POST", "/_matrix/client/v3/createRoom", body)
+        room: str = answer["room_id"]
+        rooms = self.connection.client.rooms
+        # A sync may come in the middle of the making, before the encryption.
+        await self._until(lambda: room in rooms and rooms[room].encrypted == bool(state), f"the making of {room}")
+        return room
+
+    async def _until(self, holds: Callable[[], bool], what: str, *, within: float = ANSWER_WITHIN_S) -> None:
+        try:
+            async with asyncio.timeout(within), self._news:
+                await self._news.wait_for(lambda: holds() or self._ended is not None)
+        except TimeoutError:
+            raise TimeoutError(f"{self.user} waited {within:g} s for {what}.") from None
+        if self._ended is not None:
+            raise self._ended
+
+    async def _listen(self, cursor: str) -> None:
+        try:
+            while True:
+                cursor = await self._take(cursor, full_state=False)
+        except TocsinError as error:
+            self._ended = error
+            async with self._news:
+                self._news.notify_all()
+
+    async def _take(self, since: str | None, *, full_state: bool) -> str:
+        response = await patiently(lambda: self.connection.sync(since, full_state=full_state))
+        await patiently(self._trust.refresh)
+        async with self._news:
+            for room, info in response.rooms.join.items():
+                for event in info.timeline.events:
+                    self._hear(room, event)
+            self._news.notify_all()
+        await patiently(self.connection.upkeep)
+        return response.next_batch
+
+    def _hear(self, room: str, event: Event | BadEvent) -> None:
+        if isinstance(event, MegolmEvent):
+            self._undecrypted.append(event.event_id)
+        if not isinstance(event, RoomMessageText | RoomMessageNotice) or event.sender == self.user:
+            return
+        replied: dict[str, str] = relation_of(event).get("m.in_reply_to", {})
+        self._heard.append(
+            Heard(
+                room=room,
+                sender=event.sender,
+                event=event.event_id,
+                body=event.body,
+                html=event.source["content"].get("formatted_body", ""),
+                in_reply_to=replied.get("event_id"),
+                decrypted=event.decrypted,
+                verified=self._trust.device_of(event, room) is not None,
+            )
+        )

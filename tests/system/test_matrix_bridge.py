@@ -1,0 +1,299 @@
+"""The Matrix bridge on a real homeserver: what becomes a message, how far it is believed, and what is said back."""
+
+import asyncio
+import contextlib
+import dataclasses
+import secrets
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from bot.bridge import Bridge, Office
+from bot.store import Store, inbox
+from bot.words.document import document
+from bot.words.errors import NetworkError, StoreError
+from bot.words.message import Lane, Message, Place, Post, Standing
+from bot.words.people import Account, People, Person, Role
+from bridges.matrix import plugin
+from demo.homeserver import Homeserver
+from demo.operator import Operator
+
+SOON_S = 20.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def homeserver(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Homeserver]:
+    async with Homeserver(tmp_path_factory.mktemp("homeserver")) as running:
+        yield running
+
+
+class Inbox:
+    """The inbox of a real store, which can be told to fail once, or to hang."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.arrived: asyncio.Queue[Message] = asyncio.Queue()
+        self.fail: Exception | None = None
+        self.hung: asyncio.Event | None = None
+
+    async def accept(self, messages: Sequence[Message], *, cursor: str) -> None:
+        """Take a batch, unless a test wants it otherwise."""
+        if messages and self.fail is not None:
+            failure, self.fail = self.fail, None
+            raise failure
+        if messages and self.hung is not None:
+            self.hung.set()
+            await asyncio.Event().wait()
+        await self._store.write(lambda tx: inbox.accept(tx, "matrix", messages, cursor))
+        for message in messages:
+            self.arrived.put_nowait(message)
+
+    async def cursor(self) -> str | None:
+        """Where the next batch begins."""
+        return await self._store.read(lambda tx: inbox.cursor(tx, "matrix"))
+
+    async def next(self) -> Message:
+        """The next message that was taken."""
+        async with asyncio.timeout(SOON_S):
+            return await self.arrived.get()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stage:
+    """Three accounts of their own, and the bot that lists two of them."""
+
+    homeserver: Homeserver
+    folder: Path
+    store: Store
+    inbox: Inbox
+    alice: str
+    mallory: str
+    bot: str
+
+    @contextlib.asynccontextmanager
+    async def bot_online(self) -> AsyncGenerator[Bridge]:
+        """The bot, from one start to its end."""
+        password = self.folder / "password"
+        password.touch(mode=0o600)
+        password.write_text("secret of the bot")
+        people = People((Person("alice", Role.OPERATOR, frozenset({Account("matrix", self.alice)})),))
+        office = Office(self.folder / "bot", people, self.store, self.inbox)
+        settings = plugin.settings(homeserver=self.homeserver.url, user=self.bot, password_file=password)
+        bridge = plugin.open(settings, office)
+        run = asyncio.create_task(bridge.run())
+        try:
+            yield bridge
+        finally:
+            run.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await run
+
+    @contextlib.asynccontextmanager
+    async def online(self, user: str, device: str = "phone", *, signed: bool = True) -> AsyncGenerator[Operator]:
+        """Somebody at a device."""
+        folder = self.folder / f"{user[1:6]}-{device}"
+        knows = frozenset({self.alice, self.mallory, self.bot})
+        async with Operator.online(
+            self.homeserver.url, user, f"secret of {user}", folder, knows=knows, signed=signed
+        ) as operator:
+            yield operator
+
+    async def room_of(self, host: Operator, *guests: Operator) -> str:
+        """An encrypted room where the host, the bot and the guests have come together."""
+        room = await host.create_room("ops", self.bot, *(guest.user for guest in guests))
+        await host.joined(room, self.bot)
+        for guest in guests:
+            await guest.join(room)
+            await host.joined(room, guest.user)
+        return room
+
+
+@pytest.fixture
+async def stage(homeserver: Homeserver, tmp_path: Path) -> AsyncGenerator[Stage]:
+    tag = secrets.token_hex(4)
+    alice = await homeserver.register(f"alice-{tag}", f"secret of @alice-{tag}:localhost")
+    mallory = await homeserver.register(f"mallory-{tag}", f"secret of @mallory-{tag}:localhost")
+    bot = await homeserver.register(f"tocsin-{tag}", "secret of the bot")
+    async with Store.opened(tmp_path / "tocsin.db") as store:
+        yield Stage(homeserver, tmp_path, store, Inbox(store), alice, mallory, bot)
+
+
+def says(room: str, words: str, reply_to: str | None = None) -> Post:
+    return Post(Place("matrix", room), document(words), Lane.ANSWER, reply_to)
+
+
+async def put(operator: Operator, room: str, kind: str, content: dict[str, Any]) -> str:
+    """Send an event as it is, with nothing but the operator's access token."""
+    path = f"/_matrix/client/v3/rooms/{room}/send/{kind}/{secrets.token_hex(8)}"
+    answer = await operator.connection.request("PUT", path, content)
+    return answer["event_id"]
+
+
+async def test_a_message_of_a_listed_cross_signed_operator_is_attested_and_can_be_answered(stage: Stage) -> None:
+    async with stage.bot_online() as bot, stage.online(stage.alice) as alice:
+        room = await stage.room_of(alice)
+        event = await alice.say(room, "!status")
+        message = await stage.inbox.next()
+        assert (message.text, message.standing, message.device) == ("!status", Standing.ATTESTED, alice.device)
+        assert (message.account, message.event) == (Account("matrix", stage.alice), event)
+        assert message.addressed
+        assert 0 <= message.age_s < SOON_S
+        said = await bot.send(says(room, "all is well", event), key="one")
+        answer = await alice.answer_to(event)
+        assert (answer.event, answer.body, answer.sender) == (said, "all is well", stage.bot)
+        assert answer.verified
+
+
+async def test_an_unsigned_device_of_an_operator_is_unproven_and_gets_no_key(stage: Stage) -> None:
+    async with stage.bot_online() as bot, stage.online(stage.alice) as alice:
+        room = await stage.room_of(alice)
+        async with stage.online(stage.alice, "rogue", signed=False) as rogue:
+            await rogue.joined(room, stage.bot)
+            await rogue.say(room, "!shutdown all")
+            message = await stage.inbox.next()
+            assert (message.standing, message.device) == (Standing.UNPROVEN, rogue.device)
+            event = await bot.send(says(room, "who are you?"), key="one")
+            assert (await alice.wait_for(lambda heard: heard.event == event)).body == "who are you?"
+            await rogue.could_not_read(event)
+
+
+async def test_plain_text_in_an_encrypted_room_is_unproven(stage: Stage) -> None:
+    async with stage.bot_online(), stage.online(stage.alice) as alice:
+        room = await stage.room_of(alice)
+        await put(alice, room, "m.room.message", {"msgtype": "m.text", "body": "!shutdown all"})
+        message = await stage.inbox.next()
+        assert (message.text, message.standing) == ("!shutdown all", Standing.UNPROVEN)
+
+
+async def test_words_of_another_under_the_name_of_an_operator_are_unproven(stage: Stage) -> None:
+    async with stage.bot_online(), stage.online(stage.alice) as alice, stage.online(stage.mallory) as mallory:
+        room = await stage.room_of(alice, mallory)
+        await mallory.say(room, "the bot has my key now")
+        assert (await stage.inbox.next()).standing == Standing.UNPROVEN
+        kind, content = mallory.connection.client.encrypt(
+            room, "m.room.message", {"msgtype": "m.text", "body": "!shutdown all"}
+        )
+        await put(alice, room, kind, content)
+        message = await stage.inbox.next()
+        assert (message.account.id, message.text) == (stage.alice, "!shutdown all")
+        assert message.standing == Standing.UNPROVEN
+
+
+async def test_a_ciphertext_sent_again_after_a_restart_is_not_taken(stage: Stage) -> None:
+    async with stage.online(stage.alice) as alice:
+        async with stage.bot_online():
+            room = await stage.room_of(alice)
+            event = await alice.say(room, "!shutdown all")
+            assert (await stage.inbox.next()).event == event
+        whole = await alice.connection.request("GET", f"/_matrix/client/v3/rooms/{room}/event/{event}")
+        await put(alice, room, "m.room.encrypted", whole["content"])
+        async with stage.bot_online():
+            await alice.say(room, "last")
+            assert (await stage.inbox.next()).text == "last"
+
+
+async def test_edits_notices_and_reactions_are_never_messages(stage: Stage) -> None:
+    async with stage.bot_online(), stage.online(stage.alice) as alice:
+        room = await stage.room_of(alice)
+        event = await alice.say(room, "first")
+        await alice.say(
+            room,
+            "* !shutdown all",
+            **{
+                "m.new_content": {"msgtype": "m.text", "body": "!shutdown all"},
+                "m.relates_to": {"rel_type": "m.replace", "event_id": event},
+            },
+        )
+        await alice.say(room, "!shutdown all", msgtype="m.notice")
+        reaction = {"rel_type": "m.annotation", "event_id": event, "key": "!shutdown all"}
+        await put(alice, room, "m.reaction", {"m.relates_to": reaction})
+        await alice.say(room, "last")
+        assert [(await stage.inbox.next()).text for _ in range(2)] == ["first", "last"]
+
+
+async def test_the_invitation_of_a_stranger_is_not_accepted(stage: Stage) -> None:
+    async with stage.bot_online(), stage.online(stage.alice) as alice, stage.online(stage.mallory) as mallory:
+        trap = await mallory.create_room("trap", stage.bot)
+        await stage.room_of(alice)
+        path = f"/_matrix/client/v3/rooms/{trap}/state/m.room.member/{stage.bot}"
+        assert (await mallory.connection.request("GET", path))["membership"] == "invite"
+
+
+async def test_a_batch_that_the_inbox_did_not_take_is_offered_again(stage: Stage) -> None:
+    async with stage.bot_online(), stage.online(stage.alice) as alice:
+        room = await stage.room_of(alice)
+        stage.inbox.fail = StoreError("The disk is full.")
+        await alice.say(room, "kept")
+        assert (await stage.inbox.next()).text == "kept"
+
+
+async def test_what_was_not_accepted_before_a_crash_comes_after_it(stage: Stage) -> None:
+    async with stage.online(stage.alice) as alice:
+        async with stage.bot_online():
+            room = await stage.room_of(alice)
+            stage.inbox.hung = asyncio.Event()
+            await alice.say(room, "kept")
+            async with asyncio.timeout(SOON_S):
+                await stage.inbox.hung.wait()
+        stage.inbox.hung = None
+        async with stage.bot_online():
+            message = await stage.inbox.next()
+            assert (message.text, message.standing) == ("kept", Standing.ATTESTED)
+
+
+async def test_nothing_is_lost_in_an_outage_that_is_longer_than_a_timeline(stage: Stage) -> None:
+    async with stage.online(stage.alice) as alice:
+        async with stage.bot_online():
+            room = await stage.room_of(alice)
+            await alice.say(room, "first")
+            await stage.inbox.next()
+        numbers = [str(number) for number in range(70)]
+        for number in numbers:
+            await alice.say(room, number)
+        async with stage.bot_online():
+            assert [(await stage.inbox.next()).text for _ in numbers] == numbers
+
+
+async def test_the_same_key_says_it_once_also_after_a_restart(stage: Stage) -> None:
+    async with stage.online(stage.alice) as alice:
+        async with stage.bot_online() as bot:
+            room = await stage.room_of(alice)
+            await alice.say(room, "are you there?")
+            await stage.inbox.next()
+            first = await bot.send(says(room, "once"), key="one")
+            assert await bot.send(says(room, "once"), key="one") == first
+        async with stage.bot_online() as bot:
+            assert await bot.send(says(room, "once"), key="one") == first
+
+
+async def test_nothing_is_said_in_a_room_without_encryption(stage: Stage) -> None:
+    async with stage.bot_online() as bot, stage.online(stage.alice) as alice:
+        room = await alice.create_open_room("open", stage.bot)
+        await alice.joined(room, stage.bot)
+        await put(alice, room, "m.room.message", {"msgtype": "m.text", "body": "hello"})
+        await stage.inbox.next()
+        with pytest.raises(NetworkError, match="not encrypted"):
+            await bot.send(says(room, "secret"), key="one")
+
+
+async def test_state_that_comes_encrypted_changes_nothing(stage: Stage) -> None:
+    async with stage.bot_online() as bot, stage.online(stage.alice) as alice, stage.online(stage.mallory) as mallory:
+        room = await stage.room_of(alice, mallory)
+        await mallory.say(room, "the bot has my key now")
+        await stage.inbox.next()
+        event = await bot.send(says(room, "yes"), key="zero")
+        await alice.wait_for(lambda heard: heard.event == event)
+        forged = {
+            "type": "m.room.member",
+            "room_id": room,
+            "state_key": stage.alice,
+            "content": {"membership": "leave"},
+        }
+        await put(mallory, room, "m.room.encrypted", mallory.connection.olm.group_encrypt(room, forged))
+        await mallory.say(room, "gone?")
+        await stage.inbox.next()
+        again = await bot.send(says(room, "no"), key="one")
+        assert (await alice.wait_for(lambda heard: heard.event == again)).body == "no"
