@@ -1,9 +1,10 @@
 """What can be asked of `tocsin` in a terminal."""
 
 import asyncio
+import contextlib
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,13 +39,11 @@ def tocsin(
 def run(config: Config = Path("config.toml")) -> None:
     """Run the bot until SIGTERM or Ctrl-C."""
     logs.set_up()
-    try:
+    with _errors_told():
         _refuse_strangers()
         from bot import runtime, settings
 
         asyncio.run(_until_told(runtime.run(settings.load(config))))
-    except* TocsinError as group:
-        _leave(group)
 
 
 @app.command("check-config")
@@ -52,11 +51,8 @@ def check_config(config: Config = Path("config.toml")) -> None:
     """Read the configuration and tell all that is wrong with it."""
     from bot import settings
 
-    try:
+    with _errors_told():
         loaded = settings.load(config)
-    except* TocsinError as group:
-        _leave(group)
-    else:
         listed, enrolled = len(loaded.people.listed), len(loaded.enrolled)
         bridges = ", ".join(sorted(loaded.bridges)) or "no chat network"
         typer.echo(f"{config} is good: {listed} people, {enrolled} components, {bridges}.")
@@ -84,10 +80,18 @@ def _refuse_strangers() -> None:
             )
 
 
-def _leave(group: BaseExceptionGroup[TocsinError]) -> None:
-    for error in _each(group):
-        terminal.print(f"[bold red]Error:[/] {escape(str(error))}")
-    sys.exit(1)
+@contextlib.contextmanager
+def _errors_told() -> Generator[None]:
+    """What an operator can mend is told in a sentence each, without a trace."""
+    failed = False
+    try:
+        yield
+    except* TocsinError as group:
+        failed = True
+        for error in _each(group):
+            terminal.print(f"[bold red]Error:[/] {escape(str(error))}")
+    if failed:
+        sys.exit(1)
 
 
 def _each(group: BaseExceptionGroup[TocsinError]) -> Iterator[TocsinError]:

@@ -9,7 +9,8 @@ import structlog
 
 from bot import __version__, keys
 from bot.bridge import Office
-from bot.desk.command import Catalogue, Command
+from bot.desk.catalogue import Catalogue
+from bot.desk.command import Command
 from bot.desk.desk import Desk
 from bot.fleet.listener import Listener
 from bot.fleet.registry import Registry

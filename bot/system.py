@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from bot.desk.command import Catalogue
+from bot.desk.catalogue import Catalogue
 from bot.fleet.registry import Registry
 from bot.stop.bell import Bell
 

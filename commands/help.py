@@ -1,6 +1,7 @@
 """`!help`: what the one who asks may run, and nothing else."""
 
-from bot.desk.command import Call, command
+from bot.desk.call import Call
+from bot.desk.command import command
 from bot.words.document import Document, document, mono, table, text
 from bot.words.errors import UsageError
 from bot.words.people import Role

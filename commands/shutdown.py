@@ -1,7 +1,8 @@
 """`!shutdown`: the stop. One person is enough, and nobody is asked twice."""
 
 from bot.desk.authority import Action
-from bot.desk.command import Call, command
+from bot.desk.call import Call
+from bot.desk.command import command
 from bot.fleet.targets import resolve
 from bot.stop.course import Origin
 from bot.stop.report import named, standing

@@ -1,6 +1,7 @@
 """`!status`: what each component last said, and how long ago. Silence is shown as silence."""
 
-from bot.desk.command import Call, command
+from bot.desk.call import Call
+from bot.desk.command import command
 from bot.fleet.registry import Sight
 from bot.stop.report import named
 from bot.words.document import Document, Tone, document, mono, strong, table, text

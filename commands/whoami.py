@@ -1,6 +1,7 @@
 """`!whoami`: how the bot sees the one who asks."""
 
-from bot.desk.command import Call, command
+from bot.desk.call import Call
+from bot.desk.command import command
 from bot.words.document import Document, document, mono, strong, table, text
 from bot.words.people import Role
 

@@ -2,7 +2,8 @@
 
 from bot.bridge import Bridge, Inlet, Office, Plugin
 from bot.desk.authority import Action
-from bot.desk.command import Call, command
+from bot.desk.call import Call
+from bot.desk.command import command
 from bot.words.document import Document, Span, Table, Text, Tone, document, mono, strong, table, text
 from bot.words.errors import NetworkError, Refused, TocsinError, Unreachable, UsageError
 from bot.words.message import Lane, Message, Place, Post, Standing

@@ -3,29 +3,13 @@
 import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
 
 from bot.desk.authority import Action
 from bot.words.document import Document
 from bot.words.errors import UsageError
-from bot.words.message import Message
-from bot.words.people import Person, Role
-
-if TYPE_CHECKING:
-    from bot.system import System
+from bot.words.people import Role
 
 Handler = Callable[..., Awaitable[Document]]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Call:
-    """One command, called by one person."""
-
-    id: str
-    """The id under which everything that follows from it is recorded."""
-    person: Person
-    message: Message
-    system: "System"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,27 +53,6 @@ def command(
         return Command(name, handler, role, action, summary, aliases)
 
     return make
-
-
-class Catalogue:
-    """All commands, found by name or alias."""
-
-    def __init__(self, commands: tuple[Command, ...]) -> None:
-        self.commands = tuple(sorted(commands, key=lambda each: each.name))
-        self._by_name: dict[str, Command] = {}
-        for each in commands:
-            for name in (each.name, *each.aliases):
-                if name in self._by_name:
-                    raise ValueError(f"Two commands are called {name!r}. Uninstall the plug-in that brings one.")
-                self._by_name[name] = each
-
-    def find(self, name: str) -> Command | None:
-        """The command of this name."""
-        return self._by_name.get(name)
-
-    def names(self) -> list[str]:
-        """All names and aliases."""
-        return list(self._by_name)
 
 
 def _parameters(handler: Handler) -> list[tuple[str, inspect.Parameter]]:

@@ -8,7 +8,8 @@ import structlog
 
 from bot.desk import grammar
 from bot.desk.authority import Action, check
-from bot.desk.command import Call, Command
+from bot.desk.call import Call
+from bot.desk.command import Command
 from bot.desk.grammar import Line
 from bot.store import Store, Tx, audit, inbox, outbox
 from bot.store.inbox import Received

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.desk.command import Catalogue
+from bot.desk.catalogue import Catalogue
 from bot.fleet.registry import Registry
 from bot.stop.bell import Bell, Enrolled
 from bot.store import Store

@@ -3,7 +3,9 @@
 import pytest
 
 from bot.desk.authority import Action
-from bot.desk.command import Call, Catalogue, Command, command
+from bot.desk.call import Call
+from bot.desk.catalogue import Catalogue
+from bot.desk.command import Command, command
 from bot.words.document import Document, document
 from bot.words.errors import UsageError
 from bot.words.people import Role

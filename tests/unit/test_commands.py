@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.desk.command import Call
+from bot.desk.call import Call
 from bot.store import Store, incidents
 from bot.system import System
 from bot.words.errors import UsageError

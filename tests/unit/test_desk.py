@@ -11,7 +11,9 @@ import pytest
 import structlog
 
 from bot.desk import desk as desk_module
-from bot.desk.command import Call, Catalogue, Command, command
+from bot.desk.call import Call
+from bot.desk.catalogue import Catalogue
+from bot.desk.command import Command, command
 from bot.desk.desk import Desk
 from bot.stop.bell import Bell
 from bot.store import Store, Tx, audit, inbox, incidents, outbox
