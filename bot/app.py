@@ -17,7 +17,9 @@ import bot
 from bot import logs
 from bot.words.errors import SettingsError, TocsinError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+components = typer.Typer(no_args_is_help=True, help="Components and their keys.")
+app.add_typer(components, name="component")
 terminal = Console(stderr=True, highlight=False, soft_wrap=True)
 
 OURS = ("bot", "bridges", "commands", "components", "tocsin", "wire")
@@ -50,12 +52,43 @@ def run(config: Config = Path("config.toml")) -> None:
 def check_config(config: Config = Path("config.toml")) -> None:
     """Read the configuration and tell all that is wrong with it."""
     from bot import settings
+    from bot.desk.catalogue import Catalogue
 
     with _errors_told():
         loaded = settings.load(config)
+        Catalogue.installed()
         listed, enrolled = len(loaded.people.listed), len(loaded.enrolled)
-        bridges = ", ".join(sorted(loaded.bridges)) or "no chat network"
-        typer.echo(f"{config} is good: {listed} people, {enrolled} components, {bridges}.")
+        bridges = ", ".join(sorted(loaded.bridges)) or "none"
+        typer.echo(f"{config} is good. People: {listed}. Components: {enrolled}. Chat networks: {bridges}.")
+
+
+@components.command("enrol")
+def enrol_component(
+    component: Annotated[str, typer.Argument(metavar="ID", help="Small letters, digits and hyphens.")],
+    *,
+    group: Annotated[list[str] | None, typer.Option("--group", "-g", help="A group that a stop can name.")] = None,
+    config: Config = Path("config.toml"),
+) -> None:
+    """Make the file that a new component starts with."""
+    from bot import enrol, keys, settings
+    from wire.broker import Broker
+    from wire.fields import ID
+
+    with _errors_told():
+        _refuse_strangers()
+        groups = tuple(dict.fromkeys(group or ()))
+        for name in (component, *groups):
+            if not ID.fullmatch(name):
+                raise SettingsError(f"{name!r} is no name.", hint="Use small letters, digits and hyphens, up to 63.")
+        loaded = settings.load(config)
+        path = Path(f"{component}.json")
+        broker = Broker(loaded.mqtt.host, loaded.mqtt.port)
+        bot_key = keys.load_or_make(loaded.bot.folder / "bot.key").public
+        enrolment = enrol.enrol(component, groups, loaded.mqtt.root, broker, bot_key, path)
+        typer.echo(f"{path} is made. It holds the component's own key: bring it there, and let nobody else read it.")
+        if loaded.mqtt.username:
+            typer.echo("The broker asks for a name and a password: write the component's own into its 'broker'.")
+        typer.echo(f"Add this to {config} and start the bot again:\n\n{enrol.stanza(enrolment)}")
 
 
 async def _until_told(work: Coroutine[Any, Any, None]) -> None:

@@ -10,6 +10,8 @@ def main() -> None:
 
         sys.stdout.write(f"tocsin {__version__}\n")
         return
-    from bot.app import app
-
+    try:
+        from bot.app import app
+    except ModuleNotFoundError as error:
+        sys.exit(f"The bot needs {error.name}, which is not installed. Install it whole: pip install 'tocsin[bot]'")
     app()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import structlog
@@ -10,7 +9,6 @@ import structlog
 from bot import __version__, keys
 from bot.bridge import Office
 from bot.desk.catalogue import Catalogue
-from bot.desk.command import Command
 from bot.desk.desk import Desk
 from bot.fleet.listener import Listener
 from bot.fleet.registry import Registry
@@ -19,6 +17,7 @@ from bot.settings import Settings
 from bot.stop.bell import Bell
 from bot.store import Store, audit, inbox
 from bot.system import System
+from bot.words.errors import SettingsError
 from bot.words.message import Message
 from wire.mqtt import Delivery, Link
 
@@ -45,7 +44,10 @@ class _Inlet:
 async def run(settings: Settings) -> None:
     """Be the bot until cancelled."""
     folder = settings.bot.folder
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"The folder {folder} cannot be made: {error.strerror}.") from error
     async with Store.opened(folder / "tocsin.db") as store:
         await store.write(lambda tx: audit.record(tx, "started", version=__version__))
         try:
@@ -77,7 +79,7 @@ async def _run_parts(settings: Settings, store: Store, folder: Path) -> None:
         queued=queued,
     )
     listener = Listener(root, bell, registry)
-    system = System(settings.bot.name, _catalogue(), registry, bell)
+    system = System(Catalogue.installed(), registry, bell)
     desk = Desk(store, settings.people, system, queued=queued)
 
     async with asyncio.TaskGroup() as parts:
@@ -101,13 +103,3 @@ async def _run_parts(settings: Settings, store: Store, folder: Path) -> None:
             bridges=sorted(settings.bridges),
             components=len(settings.enrolled),
         )
-
-
-def _catalogue() -> Catalogue:
-    commands: list[Command] = []
-    for entry in entry_points(group="tocsin.commands"):
-        found: object = entry.load()
-        if not isinstance(found, Command):
-            raise TypeError(f"The entry point {entry.name!r} is no command; make it with @command.")
-        commands.append(found)
-    return Catalogue(tuple(commands))

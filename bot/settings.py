@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from bot.bridge import Plugin, find_plugins
+from bot.private import SecretPath, read_secret
 from bot.stop.bell import Enrolled
 from bot.words.errors import SettingsError
 from bot.words.people import Account, People, Person, Role
@@ -38,7 +39,7 @@ class BotSettings(_Section):
     """The `[bot]` section."""
 
     name: Id = "tocsin"
-    """How it is called on MQTT. Two bots on one root need two names."""
+    """How it is called on MQTT."""
     folder: Path = Path("state")
     """Where its database and its keys are, seen from the configuration file."""
 
@@ -54,24 +55,12 @@ class MqttSettings(_Section):
     host: str
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
     username: str | None = None
-    password_file: Path | None = None
-    root: Annotated[str, Field(pattern=r"^[^+#\s]+[^+#\s/]$", max_length=100)] = ROOT
-
-    @field_validator("password_file")
-    @classmethod
-    def _private(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        if path is None:
-            return None
-        whole = info.context["folder"] / path if info.context else path
-        if not whole.is_file():
-            raise ValueError(f"{whole} is not a file")
-        if whole.stat().st_mode & 0o077:
-            raise ValueError(f"{whole} can be read by others; run `chmod 600 {whole}`")
-        return whole
+    password_file: SecretPath | None = None
+    root: Annotated[str, Field(pattern=r"^[^+#\s/]+(/[^+#\s/]+)*$", max_length=100)] = ROOT
 
     def broker(self) -> Broker:
         """Where to connect, with the password as it stands now."""
-        password = self.password_file.read_text(encoding="utf-8").strip() if self.password_file else None
+        password = read_secret(self.password_file) if self.password_file else None
         return Broker(self.host, self.port, self.username, password)
 
 

@@ -11,7 +11,6 @@ from bot.stop.bell import Bell
 class System:
     """The parts of a running bot."""
 
-    name: str
     catalogue: Catalogue
     registry: Registry
     bell: Bell

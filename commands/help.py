@@ -17,7 +17,7 @@ async def show_help(call: Call, name: str = "") -> Document:
     wanted = call.system.catalogue.find(name.lstrip("!/").lower())
     if wanted is None or wanted not in mine:
         raise UsageError(f"There is no command {name[:64]!r} that you may run.", hint="!help lists what there is.")
-    lines = [text(mono(wanted.usage)), text(wanted.summary, f", for each {wanted.role} and above.")]
+    lines = [text(mono(wanted.usage)), text(wanted.summary, f". Takes the role {wanted.role}, or a higher one.")]
     if wanted.aliases:
         lines.append(text("The same: ", mono(" ".join(f"!{alias}" for alias in wanted.aliases))))
     return document(*lines)

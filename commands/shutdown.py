@@ -3,7 +3,7 @@
 from bot.desk.authority import Action
 from bot.desk.call import Call
 from bot.desk.command import command
-from bot.fleet.targets import resolve
+from bot.desk.targets import resolve
 from bot.stop.course import Origin
 from bot.stop.report import named, standing
 from bot.words.document import Document, Tone, document, mono, strong, text

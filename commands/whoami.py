@@ -3,7 +3,13 @@
 from bot.desk.call import Call
 from bot.desk.command import command
 from bot.words.document import Document, document, mono, strong, table, text
+from bot.words.message import Standing
 from bot.words.people import Role
+
+PROOF = {
+    Standing.ATTESTED: "encrypted, from a device that your own identity signed",
+    Standing.UNPROVEN: "nothing proves that it is you",
+}
 
 
 @command("whoami", role=Role.VIEWER, summary="Show how I know you, and what you may do")
@@ -14,6 +20,6 @@ async def whoami(call: Call) -> Document:
         ("role", str(call.person.role)),
         ("account", mono(message.account.id)),
         ("device", mono(message.device)),
-        ("proof", "cross-signed, decrypted and verified"),
+        ("standing", f"{message.standing}: {PROOF[message.standing]}"),
     )
     return document(text("You are ", strong(call.person.name), "."), table(("", ""), rows))

@@ -10,19 +10,22 @@ import tempfile
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import get_args
 
 from rich.markup import escape
 
 from bot import logs
 from bot.words.errors import TocsinError
+from demo.broker import Kind
 from demo.chat import chat
+from demo.homeserver import HomeserverError
 from demo.process import ProcessError
 from demo.screen import console
 from demo.tour import TourFailed, tour
 from demo.world import running
 
 INTERRUPTED = 130
-EXPECTED = (TourFailed, ProcessError, TocsinError, TimeoutError)
+EXPECTED = (TourFailed, ProcessError, HomeserverError, TocsinError, TimeoutError)
 
 
 def main() -> int:
@@ -31,13 +34,15 @@ def main() -> int:
     parser.add_argument("--tour", action="store_true", help="run a scripted conversation, print it, and end")
     parser.add_argument("--dir", type=Path, metavar="D", help="keep everything in this new folder")
     parser.add_argument("--keep", action="store_true", help="leave the folder when the demo ends")
+    parser.add_argument("--broker", choices=get_args(Kind), help="mosquitto where it is installed, else amqtt")
     arguments = parser.parse_args()
-    if arguments.dir is not None and arguments.dir.exists() and any(arguments.dir.iterdir()):
-        parser.error(f"{arguments.dir} is not empty; name a new folder")
-    with _folder(arguments.dir, keep=arguments.keep) as folder, (folder / "demo.log").open("w") as log:
+    named: Path | None = arguments.dir
+    if named is not None and named.exists() and (not named.is_dir() or any(named.iterdir())):
+        parser.error(f"{named} is not an empty folder; name a new one")
+    with _folder(named, keep=arguments.keep) as folder, (folder / "demo.log").open("w") as log:
         logs.set_up(log)
         try:
-            asyncio.run(_demo(folder, show_tour=arguments.tour))
+            asyncio.run(_demo(folder, show_tour=arguments.tour, kind=arguments.broker))
         except (KeyboardInterrupt, asyncio.CancelledError):
             console.print("Stopped.", style="dim")
             return INTERRUPTED
@@ -47,15 +52,15 @@ def main() -> int:
     return 0
 
 
-async def _demo(folder: Path, *, show_tour: bool) -> None:
+async def _demo(folder: Path, *, show_tour: bool, kind: Kind | None) -> None:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - asyncio.run gives us one
-    for each in (signal.SIGTERM, signal.SIGHUP):
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(each, task.cancel)
     began = time.monotonic()
     with console.status("") as status:
         tell = status.update if console.is_terminal else console.print
-        async with running(folder, tell=tell) as world:
+        async with running(folder, tell=tell, kind=kind) as world:
             status.stop()
             console.print(f"Ready after {time.monotonic() - began:.1f} s. Everything is in {folder}.", style="dim")
             await (tour(world) if show_tour else chat(world))

@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import os
 import secrets
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bot import keys
-from demo.broker import LocalBroker
+from bot.enrol import enrol, stanza
+from demo.broker import Kind, LocalBroker
 from demo.homeserver import Homeserver
 from demo.operator import Operator
 from demo.process import Process
@@ -44,10 +44,7 @@ matrix = ["@alice:localhost"]
 role = "viewer"
 matrix = ["@bob:localhost"]
 
-[components.{component}]
-key = "{key}"
-groups = ["{group}"]
-"""
+{component}"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,11 +80,11 @@ class World:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, tell: Callable[[str], None]) -> AsyncGenerator[World]:
+async def running(folder: Path, *, tell: Callable[[str], None], kind: Kind | None = None) -> AsyncGenerator[World]:
     """The whole world, until the block ends. Nothing of it is left running, however the block ends."""
     _made(folder)
     async with AsyncExitStack() as stack:
-        homeserver, broker = Homeserver(_made(folder / "homeserver")), LocalBroker(_made(folder / "broker"))
+        homeserver, broker = Homeserver(_made(folder / "homeserver")), LocalBroker(_made(folder / "broker"), kind=kind)
         tell(f"Starting a homeserver (Synapse) and a broker ({broker.kind}) …")
         await _entered(stack, homeserver, broker)
 
@@ -97,7 +94,8 @@ async def running(folder: Path, *, tell: Callable[[str], None]) -> AsyncGenerato
             await homeserver.register(name, password)
 
         tell("Starting the component and the bot; alice and bob come online …")
-        enrolment = _enrol(folder, broker)
+        bot_key = keys.load_or_make(folder / "bot" / "state" / "bot.key").public
+        enrolment = enrol(COMPONENT, (GROUP,), ROOT, broker.address, bot_key, folder / "component.json")
         _configure(folder, homeserver, enrolment, passwords["tocsin"])
         config = folder / "bot" / "config.toml"
         bot = Process([sys.executable, "-m", "bot", "run", "--config", config], folder / "bot.log")
@@ -144,34 +142,13 @@ async def _unless_it_ends(process: Process, wait: Coroutine[Any, Any, None]) -> 
         ending.cancel()
 
 
-def _enrol(folder: Path, broker: LocalBroker) -> Enrolment:
-    """What enrolling the component gives: the file that it starts with, and the keys of both sides."""
-    enrolment = Enrolment(
-        root=ROOT,
-        id=COMPONENT,
-        groups=(GROUP,),
-        broker=broker.address,
-        bot_key=keys.load_or_make(folder / "bot" / "state" / "bot.key").public,
-        stop_keys=(),
-        seed=os.urandom(32),
-    )
-    enrolment.save(folder / "component.json")
-    return enrolment
-
-
 def _configure(folder: Path, homeserver: Homeserver, enrolment: Enrolment, password: str) -> None:
     own = folder / "bot"
     secret = own / "matrix-password"
     secret.touch(mode=0o600)
     secret.write_text(password)
     (own / "config.toml").write_text(
-        CONFIG.format(
-            broker=enrolment.broker,
-            homeserver=homeserver.url,
-            component=enrolment.id,
-            group=GROUP,
-            key=enrolment.key.public,
-        )
+        CONFIG.format(broker=enrolment.broker, homeserver=homeserver.url, component=stanza(enrolment))
     )
 
 

@@ -59,9 +59,10 @@ async def gone(folder: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc, which this system has not")
 class TestWithProcesses:
-    async def test_the_tour_is_green_and_leaves_its_folder_and_no_process(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("broker", ["mosquitto", pytest.param("amqtt", marks=pytest.mark.soak)])
+    async def test_the_tour_is_green_and_leaves_its_folder_and_no_process(self, tmp_path: Path, broker: str) -> None:
         folder = tmp_path / "world"
-        async with demo("--tour", "--dir", str(folder)) as process:
+        async with demo("--tour", "--dir", str(folder), "--broker", broker) as process:
             output, _ = await process.communicate()
         text = output.decode()
         assert process.returncode == 0, text
@@ -117,7 +118,7 @@ async def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
     async with demo("--dir", str(tmp_path)) as process:
         output, _ = await process.communicate()
     assert process.returncode == 2
-    assert "is not empty" in output.decode()
+    assert "is not an empty folder" in output.decode()
 
 
 async def test_one_types_as_alice_in_the_terminal(tmp_path: Path) -> None:

@@ -71,4 +71,4 @@ async def bell(store: Store, enrolled: dict[str, Enrolled], published: list[tupl
 @pytest.fixture
 def system(bell: Bell, enrolled: dict[str, Enrolled]) -> System:
     registry = Registry((name, each.groups) for name, each in enrolled.items())
-    return System("tocsin", Catalogue((show_help, shutdown, status, whoami)), registry, bell)
+    return System(Catalogue((show_help, shutdown, status, whoami)), registry, bell)

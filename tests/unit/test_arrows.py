@@ -20,6 +20,7 @@ ARROWS = {
     "wire": {"wire"},
     "bot": {"bot", "wire"},
     "bot.stop": {"bot.stop", "bot.store", "bot.words", "wire"},
+    "bot.store": {"bot.store", "bot.words"},
     "bot.words": {"bot.words"},
     "bridges": {"bridges", "bot", "wire"},
     "commands": {"commands", "bot"},

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import bot
+from bot import keys, settings
+from wire.enrolment import Enrolment
 
 HOME = Path(bot.__file__).parents[1]
 GOOD = '[mqtt]\nhost = "localhost"\n[people.alice]\nrole = "viewer"\nmatrix = ["@alice:example.org"]\n'
@@ -51,7 +53,7 @@ def test_a_good_configuration_is_told_and_counted(tmp_path: Path) -> None:
     config.write_text(GOOD)
     done = python("-m", "bot", "check-config", "--config", config)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "is good: 1 people, 0 components, no chat network." in done.stdout
+    assert "is good. People: 1. Components: 0. Chat networks: none." in done.stdout
 
 
 def test_a_bad_configuration_is_told_in_full_and_fails(tmp_path: Path) -> None:
@@ -98,3 +100,28 @@ def test_it_refuses_to_run_with_a_foreign_package_in_the_place_of_ours(tmp_path:
     assert done.returncode == 1
     assert "The package 'wire' is not Tocsin's own. Install Tocsin in a virtual environment of its own." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_component_is_enrolled_once_and_the_configuration_takes_what_is_printed(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(GOOD)
+    done = python("-m", "bot", "component", "enrol", "walk-1", "--group", "sims", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    enrolment = Enrolment.load(tmp_path / "walk-1.json")
+    assert (enrolment.id, enrolment.groups) == ("walk-1", ("sims",))
+    assert enrolment.bot_key == keys.load_or_make(tmp_path / "state" / "bot.key").public
+    config.write_text(GOOD + done.stdout[done.stdout.index("[components") :])
+    assert settings.load(config).enrolled["walk-1"].key == enrolment.key.public
+    again = python("-m", "bot", "component", "enrol", "walk-1", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
+    assert Enrolment.load(tmp_path / "walk-1.json").key.public == enrolment.key.public
+
+
+@pytest.mark.parametrize("words", [("Walk 1",), ("walk-1", "--group", "../sims")])
+def test_what_is_no_name_is_not_enrolled(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "config.toml").write_text(GOOD)
+    done = python("-m", "bot", "component", "enrol", *words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "is no name" in done.stderr
+    assert list(tmp_path.glob("*.json")) == []

@@ -7,7 +7,7 @@ from bot.desk.call import Call
 from bot.desk.catalogue import Catalogue
 from bot.desk.command import Command, command
 from bot.words.document import Document, document
-from bot.words.errors import UsageError
+from bot.words.errors import SettingsError, UsageError
 from bot.words.people import Role
 
 
@@ -61,5 +61,5 @@ def test_a_command_is_found_by_name_and_by_alias() -> None:
 @pytest.mark.parametrize(("name", "aliases"), [("feed", ()), ("give", ()), ("new", ("feed",)), ("new", ("new",))])
 def test_no_plug_in_takes_the_name_of_another_command(name: str, aliases: tuple[str, ...]) -> None:
     thief = Command(name, nothing.handler, Role.VIEWER, Action.READ, "Steal", aliases)
-    with pytest.raises(ValueError, match="Two commands are called"):
+    with pytest.raises(SettingsError, match="Two commands are called"):
         Catalogue((feed, thief))

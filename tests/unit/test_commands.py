@@ -47,7 +47,7 @@ async def test_help_shows_what_one_may_do_and_nothing_else(ask: Ask, who: str, s
 async def test_help_for_one_command(ask: Ask, name: str) -> None:
     shown = to_plain(await show_help.handler(ask("olga"), name))
     assert shown.startswith("!shutdown <target>")
-    assert "for each operator and above" in shown
+    assert "Takes the role operator, or a higher one." in shown
     assert "!stop !halt" in shown
 
 
