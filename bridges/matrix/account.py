@@ -5,13 +5,14 @@ import json
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import structlog
 
 from bot.words.errors import NetworkError, SettingsError, Unreachable
 from bridges.matrix.files import private_folder, write_private
+from bridges.matrix.patience import asked_wait_s
 
 LOGIN_TIMEOUT_S = 30.0
 
@@ -97,14 +98,16 @@ class Account:
                 http.post(address, json=body) as response,
             ):
                 status = response.status
-                answer: Mapping[str, Any] = await response.json(content_type=None)
+                said: object = await response.json(content_type=None)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise Unreachable(f"The homeserver {self.homeserver} does not answer.") from error
+        if not isinstance(said, dict):
+            raise Unreachable(f"What answers at {self.homeserver} is no homeserver.")
+        answer = cast("Mapping[str, Any]", said)
         if status == 429:  # noqa: PLR2004 - the status that says "too many"
-            wait = answer.get("retry_after_ms")
             raise Unreachable(
                 "The homeserver takes no more logins for now.",
-                retry_after=wait / 1000 if isinstance(wait, int) else None,
+                retry_after=asked_wait_s(answer.get("retry_after_ms")),
             )
         if status >= 500:  # noqa: PLR2004 - the server's own faults
             raise Unreachable(f"The homeserver {self.homeserver} answered with an error ({status}).")
@@ -113,8 +116,9 @@ class Account:
                 f"The homeserver refused the login of {self.user}: {answer.get('error', status)}.",
                 hint="Look at the user's name and the password file.",
             )
-        if answer["user_id"] != self.user:
-            raise SettingsError(
-                f"The homeserver knows {self.user} as {answer['user_id']}.", hint="Write the account that way."
-            )
-        return Login(self.homeserver, self.user, answer["device_id"], answer["access_token"], secrets.token_hex(32))
+        user, device, token = (answer.get(name) for name in ("user_id", "device_id", "access_token"))
+        if not (isinstance(user, str) and isinstance(device, str) and isinstance(token, str)):
+            raise Unreachable(f"What answers at {self.homeserver} is no homeserver.")
+        if user != self.user:
+            raise SettingsError(f"The homeserver knows {self.user} as {user}.", hint="Write the account that way.")
+        return Login(self.homeserver, self.user, device, token, secrets.token_hex(32))

@@ -5,14 +5,15 @@ from typing import Any
 
 from bot.bridge import Office
 from bot.store.pins import pin, pinned
-from bot.words.errors import Unreachable
+from bot.words.errors import StoreError, Unreachable
 from bot.words.html import to_html
 from bot.words.message import Post
 from bot.words.people import Account as Holder
 from bot.words.plain import to_plain
-from bridges.matrix.account import Account
+from bridges.matrix.account import Account, Login
 from bridges.matrix.connection import Connection, LoginLost
 from bridges.matrix.cross_signing import establish
+from bridges.matrix.invitations import Invitations
 from bridges.matrix.patience import patiently
 from bridges.matrix.receiving import NETWORK, Receiver
 from bridges.matrix.sending import Speaker
@@ -51,22 +52,34 @@ class MatrixBridge:
         password = await asyncio.to_thread(settings.password)
         account = Account(settings.homeserver, settings.user, settings.device_name, folder)
         login = await patiently(lambda: account.login(password))
-        async with Connection.opened(login, folder) as connection:
+        await patiently(lambda: self._serve(login, password, listed), StoreError)
+
+    async def _serve(self, login: Login, password: str, listed: frozenset[str]) -> None:
+        """Be the device until cancelled, or until the disk fails: then memory is ahead of it, and all is read again."""
+        async with Connection.opened(login, self._office.folder) as connection:
             await patiently(connection.upkeep)
             await patiently(lambda: establish(connection, password))
             trust = Trust(connection, listed, StoredPins(self._office))
-            receiver = Receiver(connection, trust, self._office.inlet, listed)
-            speaker = Speaker(connection, trust)
             try:
-                cursor = await receiver.take(await self._office.inlet.cursor(), first=True)
-                self._speaker = speaker
-                self._ready.set()
-                while True:
-                    cursor = await receiver.take(cursor, first=False)
-            finally:
-                self._ready.clear()
-                self._speaker = None
-                await speaker.finish()
+                async with asyncio.TaskGroup() as beside:
+                    invitations = Invitations(connection, listed, beside)
+                    await self._receive(connection, trust, invitations)
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from group  # that of the stream: an invitation never raises
+
+    async def _receive(self, connection: Connection, trust: Trust, invitations: Invitations) -> None:
+        receiver = Receiver(connection, trust, self._office.inlet, invitations)
+        speaker = Speaker(connection, trust)
+        try:
+            cursor = await receiver.take(await self._office.inlet.cursor(), first=True)
+            self._speaker = speaker
+            self._ready.set()
+            while True:
+                cursor = await receiver.take(cursor, first=False)
+        finally:
+            self._ready.clear()
+            self._speaker = None
+            await speaker.finish()
 
     async def send(self, post: Post, *, key: str) -> str:
         """Say something in its room and return the event's id."""
@@ -83,5 +96,5 @@ class MatrixBridge:
             content["m.relates_to"] = {"m.in_reply_to": {"event_id": post.reply_to}}
         try:
             return await speaker.say(post.place.id, content, key=key)
-        except LoginLost as lost:  # `run` tells a person; the post keeps until they have mended it
-            raise Unreachable(lost.what, hint=lost.hint) from lost
+        except (LoginLost, StoreError) as fault:  # `run` tells a person; the post keeps until they have mended it
+            raise Unreachable(fault.what, hint=fault.hint) from fault

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import aiohttp
 import structlog
@@ -30,7 +30,9 @@ from nio.store import SqliteStore
 
 from bot.words.errors import NetworkError, SettingsError, TocsinError, Unreachable
 from bridges.matrix.account import Login
+from bridges.matrix.disk import on_disk
 from bridges.matrix.guard import guard
+from bridges.matrix.patience import asked_wait_s
 from bridges.matrix.replay import ReplayIndex
 
 REQUEST_TIMEOUT_S = 30.0
@@ -101,11 +103,13 @@ class Connection:
         client = AsyncClient(login.homeserver, login.user, login.device, str(folder), config)
         seen = ReplayIndex(folder / f"seen-{login.device}.db")
         try:
-            client.restore_login(login.user, login.device, login.token)
+            with on_disk():
+                client.restore_login(login.user, login.device, login.token)
             (folder / login.store).chmod(0o600)
             assert client.olm is not None  # noqa: S101 - ENCRYPTION_ENABLED and a store path make it
+            assert client.store is not None  # noqa: S101 - see above
             client.olm.message_index_store = seen
-            guard(client.olm)
+            guard(client.olm, client.store)
             yield cls(login, folder, client, client.olm, seen)
         finally:
             await client.close()
@@ -118,9 +122,15 @@ class Connection:
         headers = {"Authorization": f"Bearer {self.login.token}", "Content-Type": "application/json"}
         with self._reaching():
             response = await self.client.send(method, path, None if body is None else json.dumps(body), headers)
-            answer: dict[str, Any] = await response.json(content_type=None)
+            try:
+                said: object = await response.json(content_type=None)
+            except ValueError:
+                said = None
+        answer = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
         if response.status != HTTPStatus.OK:
             raise self._refusal(response.status, answer)
+        if answer is not said:
+            raise Unreachable(f"What answers at {self.login.homeserver} is no homeserver.")
         return answer
 
     def checked(self, response: Answer | ErrorResponse) -> Answer:
@@ -195,7 +205,8 @@ class Connection:
     @contextlib.contextmanager
     def _reaching(self) -> Generator[None]:
         try:
-            yield
+            with on_disk():
+                yield
         except (aiohttp.ClientError, OSError, TimeoutError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise Unreachable(f"The homeserver {self.login.homeserver} does not answer.") from error
 
@@ -206,9 +217,9 @@ class Connection:
                 f"The homeserver no longer knows the login of {self.login.user}.",
                 hint=f"Remove {self.folder / 'login.json'} and start again: a new device is made, the identity stays.",
             )
-        wait = answer.get("retry_after_ms")
         if status == HTTPStatus.TOO_MANY_REQUESTS or answer.get("errcode") == "M_LIMIT_EXCEEDED":
-            return Unreachable("The homeserver takes no more for now.", retry_after=wait / 1000 if wait else None)
+            wait = asked_wait_s(answer.get("retry_after_ms"))
+            return Unreachable("The homeserver takes no more for now.", retry_after=wait)
         if status < HTTPStatus.BAD_REQUEST or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return Unreachable(f"The homeserver answered with an error ({status} {said}).")
         return Denied(f"The homeserver refused it ({status} {said}).", status=status, answer=answer)
@@ -217,5 +228,8 @@ class Connection:
 def age_s(response: SyncResponse, sent_ms: int, *, since_received: float) -> float:
     """How old an event is, on the server's own clock, and never less than nothing."""
     stamp = response.transport_response.headers.get("Date") if response.transport_response is not None else None
-    server_now = parsedate_to_datetime(stamp).timestamp() if stamp else time.time()
+    try:
+        server_now = parsedate_to_datetime(stamp).timestamp() if stamp else time.time()
+    except (ValueError, TypeError, OverflowError):
+        server_now = time.time()
     return max(0.0, server_now - sent_ms / 1000) + since_received

@@ -11,10 +11,10 @@ from typing import Any
 
 import structlog
 
-from bot.words.errors import NetworkError, SettingsError
+from bot.words.errors import NetworkError, SettingsError, Unreachable
 from bridges.matrix.connection import Connection, Denied
 from bridges.matrix.files import write_private
-from bridges.matrix.identity import identity_of
+from bridges.matrix.identity import devices_of, entries_of, identity_of
 from bridges.matrix.signing import SigningKey, padded, unpadded
 
 SEED_BYTES = 32
@@ -96,8 +96,14 @@ async def _query(connection: Connection) -> dict[str, Any]:
 
 
 def _shown_master(answer: Mapping[str, Any], user: str) -> str | None:
-    keys = answer.get("master_keys", {}).get(user, {}).get("keys", {})
-    return next(iter(keys.values()), None)
+    """The master key in an answer; nothing only where there is none. It must never be taken for none by mistake."""
+    try:
+        if user not in (masters := answer.get("master_keys", {})):
+            return None
+        (key,) = masters[user]["keys"].values()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreachable(f"The homeserver shows the identity of {user} in a form that cannot be read.") from error
+    return key
 
 
 def _vouched(answer: Mapping[str, Any], connection: Connection) -> bool:
@@ -139,12 +145,12 @@ async def sign_device(connection: Connection, keys: CrossSigning) -> None:
     answer = await _query(connection)
     user, device = connection.login.user, connection.login.device
     own = connection.olm.account.identity_keys
-    entry: dict[str, Any] = dict(answer.get("device_keys", {}).get(user, {}).get(device, {}))
-    if entry.get("keys", {}).get(f"ed25519:{device}") != own["ed25519"]:
+    if not any(each.id == device and each.ed25519 == own["ed25519"] for each in devices_of(answer, user)):
         raise NetworkError(
             f"The homeserver shows other keys for the device {device} than it has.",
             hint=f"Remove {connection.folder / 'login.json'} and start again: a new device is made.",
         )
+    entry: dict[str, Any] = dict(entries_of(answer, user)[device])
     entry.pop("unsigned", None)
     entry["signatures"] = {user: {keys.self_signing.id: keys.self_signing.sign(entry)}}
     result = await connection.request("POST", "/_matrix/client/v3/keys/signatures/upload", {user: {device: entry}})

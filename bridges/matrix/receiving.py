@@ -1,21 +1,25 @@
 """What arrives, batch by batch. The cursor never moves past a batch that is not in the inbox."""
 
 import asyncio
+import dataclasses
 import functools
 
 import structlog
-from nio import BadEvent, Event, InviteMemberEvent, MatrixRoom, MegolmEvent, SyncResponse
+from nio import BadEvent, Event, MatrixRoom, MegolmEvent, SyncResponse
 
 from bot.bridge import Inlet
-from bot.words.errors import NetworkError, StoreError, Unreachable
+from bot.words.errors import NetworkError, StoreError
 from bot.words.message import Message, Place, Standing
 from bot.words.people import Account
 from bridges.matrix.connection import Connection, Denied, age_s
+from bridges.matrix.invitations import Invitations
 from bridges.matrix.patience import patiently
 from bridges.matrix.reading import spoken
 from bridges.matrix.trust import Trust
 
 NETWORK = "matrix"
+LATEST_MS = 253_402_300_799_000
+"""The end of the year 9999. An event of a later time was sent then."""
 
 log = structlog.get_logger(__name__)
 
@@ -23,40 +27,45 @@ log = structlog.get_logger(__name__)
 class Receiver:
     """Reads the homeserver's stream into the inbox."""
 
-    def __init__(self, connection: Connection, trust: Trust, inlet: Inlet, listed: frozenset[str]) -> None:
+    def __init__(self, connection: Connection, trust: Trust, inlet: Inlet, invitations: Invitations) -> None:
         self._connection = connection
         self._trust = trust
         self._inlet = inlet
-        self._listed = listed
+        self._invitations = invitations
         self._me = connection.login.user
         self.unread = 0
-        """Events that could not be decrypted, or whose ciphertext was seen before under another name."""
+        """Events that could not be decrypted, whose ciphertext was seen before under another name, or that are odd."""
 
     async def take(self, since: str | None, *, first: bool) -> str:
-        """Wait for the next batch, put it into the inbox, and return the cursor behind it."""
+        """Wait for the next batch, put it into the inbox, and return the cursor behind it.
+
+        Raises StoreError where the disk did not take what the batch changed in the keys. The connection then knows more
+        than the disk: open it anew, and take the same batch again.
+        """
         known = None if first else frozenset(self._connection.client.rooms)
         sync = functools.partial(self._connection.sync, since, full_state=first)
         response = await patiently(sync, NetworkError)
         arrived = asyncio.get_running_loop().time()
         # Who may be believed is asked before a word of the batch is judged.
-        await patiently(self._trust.refresh, NetworkError, StoreError)
-        await self._answer_invitations(response)
+        await patiently(self._trust.refresh, NetworkError)
         events = await self._events(response, since, known)
         self._connection.seen.keep()
-        await patiently(functools.partial(self._accept, response, events, arrived), StoreError)
+        messages = self._messages(events)
+        await patiently(functools.partial(self._accept, response, messages, arrived), StoreError)
+        self._invitations.answer(response)
         try:
             await self._connection.upkeep()
         except NetworkError as error:
             log.warning("keys could not be looked after; tried again later", error=error.what)
         return response.next_batch
 
-    async def _accept(self, response: SyncResponse, events: list[tuple[Event, MatrixRoom]], arrived: float) -> None:
+    async def _accept(self, response: SyncResponse, messages: list[Message], arrived: float) -> None:
         waited = asyncio.get_running_loop().time() - arrived
-        messages = [
-            self._message(event, room, age_s(response, event.server_timestamp, since_received=waited))
-            for event, room in events
+        aged = [
+            dataclasses.replace(message, age_s=age_s(response, message.sent_ms, since_received=waited))
+            for message in messages
         ]
-        await self._inlet.accept([message for message in messages if message is not None], cursor=response.next_batch)
+        await self._inlet.accept(aged, cursor=response.next_batch)
 
     async def _events(
         self, response: SyncResponse, since: str | None, known: frozenset[str] | None
@@ -80,10 +89,25 @@ class Receiver:
         # What the library finds malformed is in the list too, in a type of its own.
         return [(event, room) for event, room in found if isinstance(event, Event)]
 
-    def _message(self, event: Event, room: MatrixRoom, age: float) -> Message | None:
+    def _messages(self, events: list[tuple[Event, MatrixRoom]]) -> list[Message]:
+        """What is for the inbox. An event that no inbox could take is passed over: in it, it would stop all others."""
+        found: list[Message] = []
+        for event, room in events:
+            try:
+                message = self._message(event, room)
+            except Exception as error:  # noqa: BLE001 - whatever a stranger has found
+                self.unread += 1
+                log.warning("an odd event is passed over", room=room.room_id, error=type(error).__name__)
+            else:
+                found += [] if message is None else [message]
+        return found
+
+    def _message(self, event: Event, room: MatrixRoom) -> Message | None:
         words = spoken(event, room, self._me)
         if words is None:
             return None
+        for name in (event.event_id, event.sender, room.room_id):
+            name.encode()  # half a surrogate pair is valid JSON and no text: no database takes it
         device = self._trust.device_of(event, room.room_id)
         return Message(
             place=Place(NETWORK, room.room_id),
@@ -91,38 +115,8 @@ class Receiver:
             event=event.event_id,
             text=words.text,
             standing=Standing.UNPROVEN if device is None else Standing.ATTESTED,
-            device=self._claimed_device(event) if device is None else device.id,
-            sent_ms=event.server_timestamp,
-            age_s=age,
+            device=self._trust.claimed_device(event) if device is None else device.id,
+            sent_ms=int(min(event.server_timestamp, LATEST_MS)),
+            age_s=0.0,
             addressed=words.addressed,
         )
-
-    def _claimed_device(self, event: Event) -> str:
-        if not event.decrypted or event.sender_key is None:
-            return ""
-        devices = self._connection.olm.device_store
-        device = devices.device_from_sender_key(event.sender, event.sender_key)
-        return "" if device is None else device.device_id
-
-    async def _answer_invitations(self, response: SyncResponse) -> None:
-        """Go where listed people invite us, and nowhere else."""
-        for room, info in response.rooms.invite.items():
-            inviter = next(
-                (
-                    event.sender
-                    for event in info.invite_state
-                    if isinstance(event, InviteMemberEvent)
-                    and event.membership == "invite"
-                    and event.state_key == self._me
-                ),
-                None,
-            )
-            if inviter not in self._listed:
-                log.warning("an invitation of somebody who is not listed is not accepted", room=room, inviter=inviter)
-                continue
-            try:
-                await patiently(functools.partial(self._connection.join, room), Unreachable)
-            except Denied as denied:
-                log.warning("an invitation cannot be accepted", room=room, inviter=inviter, error=denied.what)
-            else:
-                log.info("joined", room=room, inviter=inviter)

@@ -3,22 +3,31 @@
 import sqlite3
 from pathlib import Path
 
+from bridges.matrix.disk import on_disk
+
 
 class ReplayIndex:
     """Stands where the Matrix library keeps its own index, which lives in memory only.
 
     One row a message, some 150 bytes. Rows reach the disk with `keep`, before the batch that they came in is accepted.
+    What a fault of the disk leaves is not used further: open the index anew, and read the batch again.
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path)
-        path.chmod(0o600)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS seen (sender_key TEXT, session TEXT, number INTEGER, event TEXT,"
-            " sent_ms INTEGER, PRIMARY KEY (session, number, sender_key)) WITHOUT ROWID"
-        )
+        with on_disk():
+            # Nobody else has the file; to wait for it would hold everything up.
+            self._database = sqlite3.connect(path, timeout=0)
+            try:
+                path.chmod(0o600)
+                self._database.execute("PRAGMA journal_mode = WAL")
+                self._database.execute("PRAGMA synchronous = FULL")
+                self._database.execute(
+                    "CREATE TABLE IF NOT EXISTS seen (sender_key TEXT, session TEXT, number INTEGER, event TEXT,"
+                    " sent_ms INTEGER, PRIMARY KEY (session, number, sender_key)) WITHOUT ROWID"
+                )
+            except sqlite3.Error:
+                self._database.close()
+                raise
 
     def __getitem__(self, key: tuple[str, str, int]) -> tuple[str, int]:
         row = self._database.execute(
@@ -32,10 +41,10 @@ class ReplayIndex:
         self._database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?)", (*key, *value))
 
     def keep(self) -> None:
-        """Put on disk what was seen since the last time."""
-        self._database.commit()
+        """Put on disk what was seen since the last time. Raises StoreError where it does not get there."""
+        with on_disk():
+            self._database.commit()
 
     def close(self) -> None:
-        """Keep, and let go of the file."""
-        self.keep()
+        """Let go of the file. What was not kept belongs to a batch that was not accepted, and comes again with it."""
         self._database.close()

@@ -11,6 +11,7 @@ from nio import MatrixRoom
 
 from bot.words.errors import NetworkError, Unreachable
 from bridges.matrix.connection import Connection, Denied
+from bridges.matrix.disk import on_disk
 from bridges.matrix.trust import Trust
 
 GRACE_S = 2.0
@@ -68,7 +69,9 @@ class Speaker:
             await self._trust.refresh()
             complete = not self._connection.olm.should_share_group_session(room_id) or await self._share(room)
             try:
-                response = self._connection.checked(await client.room_send(room_id, "m.room.message", content, key))
+                with on_disk():
+                    sent = await client.room_send(room_id, "m.room.message", content, key)
+                response = self._connection.checked(sent)
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 raise Unreachable("The homeserver does not answer.") from error
             except Denied as denied:
@@ -88,7 +91,9 @@ class Speaker:
         client = self._connection.client
         self._trust.settle()
         try:
-            self._connection.checked(await client.share_group_session(room.room_id))
+            with on_disk():
+                shared = await client.share_group_session(room.room_id)
+            self._connection.checked(shared)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unreachable("The homeserver does not answer.") from error
         finally:

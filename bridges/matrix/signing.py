@@ -8,6 +8,8 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+KEY_BYTES = 32
+
 
 def canonical(thing: Mapping[str, Any]) -> bytes:
     """The bytes that are signed: sorted, without spaces, without signatures and what the server added."""
@@ -23,6 +25,14 @@ def unpadded(raw: bytes) -> str:
 def padded(text: str) -> bytes:
     """The bytes of base64 without padding. Raises ValueError for anything else."""
     return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+
+
+def is_public_key(key: object) -> bool:
+    """Whether it is 32 bytes in the one way in which Matrix writes them."""
+    try:
+        return isinstance(key, str) and len(raw := padded(key)) == KEY_BYTES and unpadded(raw) == key
+    except ValueError:
+        return False
 
 
 class SigningKey:
@@ -48,6 +58,6 @@ def is_signed(thing: Mapping[str, Any], *, by: str, user: str, key_id: str | Non
     try:
         signature = thing["signatures"][user][key_id or f"ed25519:{by}"]
         Ed25519PublicKey.from_public_bytes(padded(by)).verify(padded(signature), canonical(thing))
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidSignature):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, InvalidSignature):
         return False
     return True

@@ -4,14 +4,17 @@ It never trusts a device that its owner, listed and pinned, did not sign.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import structlog
 from nio import Event, KeysQueryResponse
 
-from bot.words.errors import NetworkError
+from bot.words.errors import Unreachable
 from bridges.matrix.connection import Connection
-from bridges.matrix.identity import Device, Identity, identity_of
+from bridges.matrix.disk import on_disk
+from bridges.matrix.identity import Device, Identity, devices_of, entries_of, identity_of
+from bridges.matrix.signing import padded, unpadded
 
 log = structlog.get_logger(__name__)
 
@@ -29,9 +32,10 @@ class Pins(Protocol):
 
 
 class Trust:
-    """Every device that the library knows is either verified or blacklisted, after each `refresh`.
+    """The library knows no devices but those that are trusted here, and after each `refresh` it holds them verified.
 
-    People who are not listed are not even asked for: they have no devices here, and so they get no keys.
+    No other device gets a key. People who are not listed are not even asked for. What one person's homeserver or device
+    says, however malformed, is that person's affair alone.
     """
 
     def __init__(self, connection: Connection, listed: frozenset[str], pins: Pins) -> None:
@@ -39,6 +43,8 @@ class Trust:
         self._listed = listed
         self._pins = pins
         self._devices: dict[str, frozenset[Device]] = {}
+        self._claimed: dict[str, frozenset[Device]] = {}
+        self._refused: dict[str, frozenset[str]] = {}
         self._owed = set(listed)
         self._one_at_a_time = asyncio.Lock()
 
@@ -56,10 +62,14 @@ class Trust:
                     "/_matrix/client/v3/keys/query",
                     {"device_keys": {user: [] for user in sorted(due)}},
                 )
-                silent = due - answer.get("device_keys", {}).keys() if answer.get("failures") else set[str]()
+                answered = answer.get("device_keys")
+                if not isinstance(answered, dict):
+                    raise Unreachable("The homeserver answered a question for keys with something else.")
+                silent = {user for user in due if user not in answered} if answer.get("failures") else set[str]()
                 for user in due - silent:
                     self._devices[user] = await self._judge(user, identity_of(answer, user))
-                await self._tell_library(answer, waiting)
+                    self._note_others(user, answer)
+                await self._tell_library(answer, due - silent)
                 self._owed -= due
                 if silent:
                     log.warning("homeservers of some people do not answer; asked again later", people=sorted(silent))
@@ -85,6 +95,13 @@ class Trust:
                 return device
         return None
 
+    def claimed_device(self, event: Event) -> str:
+        """The id of the device that an event says it was written on. That proves nothing."""
+        if not event.decrypted:
+            return ""
+        devices = self._claimed.get(event.sender, frozenset())
+        return min((device.id for device in devices if device.curve25519 == event.sender_key), default="")
+
     async def _judge(self, user: str, identity: Identity | None) -> frozenset[Device]:
         if identity is None:
             return frozenset()
@@ -102,25 +119,51 @@ class Trust:
             return frozenset()
         return identity.devices
 
-    async def _tell_library(self, answer: dict[str, Any], waiting: set[str]) -> None:
+    def _note_others(self, user: str, answer: Mapping[str, Any]) -> None:
+        trusted = {device.id for device in self._devices[user]}
+        self._claimed[user] = devices_of(answer, user)
+        refused = frozenset(entries_of(answer, user).keys() - trusted)
+        for device in sorted(refused - self._refused.get(user, frozenset())):
+            log.info("a device gets no keys", user=user, device=device)
+        self._refused[user] = refused
+
+    async def _tell_library(self, answer: Mapping[str, Any], users: set[str]) -> None:
+        """Give the library the trusted devices. It raises, for everybody, at what it finds malformed in any other."""
+        waiting = self._connection.olm.users_for_key_query
         # It takes everybody in the answer off its list, also those of whom it heard a change while we asked.
         changed_meanwhile = set(waiting)
-        response = KeysQueryResponse.from_dict(answer)
-        if not isinstance(response, KeysQueryResponse):
-            raise NetworkError("The homeserver answered a question for keys with something else.")
-        await self._connection.client.receive_response(response)
+        with on_disk():
+            await self._connection.client.receive_response(
+                KeysQueryResponse(
+                    {
+                        user: {
+                            device.id: _bare(entries_of(answer, user)[device.id], device)
+                            for device in self._devices[user]
+                        }
+                        for user in users
+                    },
+                    {},
+                )
+            )
         waiting |= changed_meanwhile
 
     def settle(self) -> None:
         """Tell the library of each device whether it is trusted. None is left without a word."""
         client, olm = self._connection.client, self._connection.olm
-        for device in list(olm.device_store):
-            if device.deleted:
-                continue
-            seen = Device(device.user_id, device.device_id, device.ed25519, device.curve25519)
-            if seen in self._devices.get(device.user_id, frozenset()):
-                if not olm.is_device_verified(device):
-                    client.verify_device(device)
-            elif not olm.is_device_blacklisted(device):
-                client.blacklist_device(device)
-                log.info("a device gets no keys", user=device.user_id, device=device.device_id)
+        with on_disk():
+            for device in list(olm.device_store):
+                seen = Device(device.user_id, device.device_id, device.ed25519, device.curve25519)
+                if seen in self._devices.get(device.user_id, frozenset()):
+                    device.deleted = False  # the library never takes back that a device is gone
+                    if not olm.is_device_verified(device):
+                        client.verify_device(device)
+                elif not olm.is_device_blacklisted(device):
+                    client.blacklist_device(device)
+
+
+def _bare(entry: Mapping[str, Any], device: Device) -> dict[str, Any]:
+    """What a device signed, with its own signature only."""
+    key_id = f"ed25519:{device.id}"
+    signature = unpadded(padded(entry["signatures"][device.user][key_id]))
+    signed = {name: value for name, value in entry.items() if name != "unsigned"}
+    return {**signed, "signatures": {device.user: {key_id: signature}}}

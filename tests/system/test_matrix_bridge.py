@@ -4,20 +4,26 @@ import asyncio
 import contextlib
 import dataclasses
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+import sqlite3
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
+import structlog
 
 from bot.bridge import Bridge, Office
 from bot.store import Store, inbox
 from bot.words.document import document
 from bot.words.errors import NetworkError, StoreError
 from bot.words.message import Lane, Message, Place, Post, Standing
-from bot.words.people import Account, People, Person, Role
+from bot.words.people import Account as Holder
+from bot.words.people import People, Person, Role
 from bridges.matrix import plugin
+from bridges.matrix.account import Account
 from demo.homeserver import Homeserver
 from demo.operator import Operator
 
@@ -79,7 +85,7 @@ class Stage:
         password = self.folder / "password"
         password.touch(mode=0o600)
         password.write_text("secret of the bot")
-        people = People((Person("alice", Role.OPERATOR, frozenset({Account("matrix", self.alice)})),))
+        people = People((Person("alice", Role.OPERATOR, frozenset({Holder("matrix", self.alice)})),))
         office = Office(self.folder / "bot", people, self.store, self.inbox)
         settings = plugin.settings(homeserver=self.homeserver.url, user=self.bot, password_file=password)
         bridge = plugin.open(settings, office)
@@ -138,7 +144,7 @@ async def test_a_message_of_a_listed_cross_signed_operator_is_attested_and_can_b
         event = await alice.say(room, "!status")
         message = await stage.inbox.next()
         assert (message.text, message.standing, message.device) == ("!status", Standing.ATTESTED, alice.device)
-        assert (message.account, message.event) == (Account("matrix", stage.alice), event)
+        assert (message.account, message.event) == (Holder("matrix", stage.alice), event)
         assert message.addressed
         assert 0 <= message.age_s < SOON_S
         said = await bot.send(says(room, "all is well", event), key="one")
@@ -297,3 +303,78 @@ async def test_state_that_comes_encrypted_changes_nothing(stage: Stage) -> None:
         await stage.inbox.next()
         again = await bot.send(says(room, "no"), key="one")
         assert (await alice.wait_for(lambda heard: heard.event == again)).body == "no"
+
+
+async def test_a_login_with_rubbish_for_keys_costs_its_owner_and_others_nothing(stage: Stage) -> None:
+    async with stage.online(stage.alice) as alice:
+        async with stage.bot_online():
+            room = await stage.room_of(alice)
+        rogue = await Account(stage.homeserver.url, stage.alice, "rogue", stage.folder / "rogue").login(
+            f"secret of {stage.alice}"
+        )
+        rubbish: dict[str, Any] = {
+            "user_id": rogue.user,
+            "device_id": rogue.device,
+            "algorithms": [],
+            "keys": {f"ed25519:{rogue.device}": "xxx", f"curve25519:{rogue.device}": "y"},
+            "signatures": {rogue.user: {f"ed25519:{rogue.device}": "x"}},
+        }
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": f"Bearer {rogue.token}"}) as http,
+            http.post(
+                f"{stage.homeserver.url}/_matrix/client/v3/keys/upload", json={"device_keys": rubbish}
+            ) as response,
+        ):
+            assert response.status == HTTPStatus.OK
+        async with stage.bot_online() as bot:
+            event = await alice.say(room, "!status")
+            message = await stage.inbox.next()
+            assert (message.event, message.standing) == (event, Standing.ATTESTED)
+            await bot.send(says(room, "all is well", event), key="one")
+            assert (await alice.answer_to(event)).body == "all is well"
+
+
+class Wait:
+    """Hears when the bridge says that it has to wait."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+
+    def __call__(self, _logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        """Look at a line of the log."""
+        if event["event"] == "matrix has to wait":
+            self.begun.set()
+        raise structlog.DropEvent
+
+
+@pytest.fixture
+def wait() -> Iterator[Wait]:
+    before = structlog.get_config()
+    wait = Wait()
+    structlog.configure(processors=[wait])
+    yield wait
+    structlog.configure(**before)
+
+
+@pytest.mark.parametrize("files", ["seen-*.db", "keys-*.db"])
+async def test_a_disk_that_takes_nothing_for_a_while_costs_no_command(stage: Stage, wait: Wait, files: str) -> None:
+    async with stage.online(stage.alice) as alice, stage.bot_online():
+        room = await stage.room_of(alice)
+        (file,) = (stage.folder / "bot").glob(files)
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as full:
+            # Every row that would be written fails, as on a full disk.
+            tables = [name for (name,) in full.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            for each in tables:
+                for change in ("INSERT", "UPDATE"):
+                    full.execute(
+                        f"CREATE TRIGGER full_{each}_{change} BEFORE {change} ON {each}"
+                        " BEGIN SELECT RAISE(ROLLBACK, 'disk full'); END"
+                    )
+            event = await alice.say(room, "!shutdown all")
+            async with asyncio.timeout(SOON_S):
+                await wait.begun.wait()
+            for each in tables:
+                for change in ("INSERT", "UPDATE"):
+                    full.execute(f"DROP TRIGGER full_{each}_{change}")
+        message = await stage.inbox.next()
+        assert (message.event, message.standing) == (event, Standing.ATTESTED)

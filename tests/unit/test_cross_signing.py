@@ -12,6 +12,7 @@ from bridges.matrix.identity import Device, identity_of
 from bridges.matrix.signing import SigningKey, canonical, is_signed, padded, unpadded
 
 ALICE = "@alice:example.org"
+CURVE = unpadded(bytes(range(32)))
 Answer = dict[str, Any]
 Change = Callable[[Answer], object]
 
@@ -21,7 +22,7 @@ def answer_of(keys: CrossSigning, device: SigningKey) -> Answer:
     entry: Answer = {
         "user_id": ALICE,
         "device_id": "PHONE",
-        "keys": {"ed25519:PHONE": device.public, "curve25519:PHONE": "curve"},
+        "keys": {"ed25519:PHONE": device.public, "curve25519:PHONE": CURVE},
     }
     signatures = {"ed25519:PHONE": device.sign(entry), keys.self_signing.id: keys.self_signing.sign(entry)}
     entry["signatures"] = {ALICE: signatures}
@@ -46,6 +47,10 @@ SPOILED_DEVICES: list[Change] = [
     lambda answer: answer["device_keys"][ALICE].update({"PHONE": None}),
     lambda answer: answer["device_keys"][ALICE].update({"OTHER": answer["device_keys"][ALICE].pop("PHONE")}),
     lambda answer: answer["device_keys"].clear(),
+    lambda answer: answer["device_keys"].update({ALICE: None}),
+    lambda answer: answer["device_keys"].update({ALICE: ["PHONE"]}),
+    lambda answer: answer.update({"device_keys": None}),
+    lambda answer: answer.update({"device_keys": []}),
 ]
 SPOILED_CHAINS: list[Change] = [
     lambda answer: answer.pop("master_keys"),
@@ -73,7 +78,7 @@ def test_a_device_that_the_master_key_reaches_is_its_owners(keys: CrossSigning, 
     identity = identity_of(answer_of(keys, device), ALICE)
     assert identity is not None
     assert identity.master == keys.master.public
-    assert identity.devices == {Device(ALICE, "PHONE", device.public, "curve")}
+    assert identity.devices == {Device(ALICE, "PHONE", device.public, CURVE)}
 
 
 @pytest.mark.parametrize("change", SPOILED_DEVICES)
@@ -82,6 +87,22 @@ def test_a_device_that_differs_from_what_was_signed_is_nobodys(
 ) -> None:
     answer = answer_of(keys, device)
     change(answer)
+    identity = identity_of(answer, ALICE)
+    assert identity is not None
+    assert identity.devices == frozenset()
+
+
+@pytest.mark.parametrize("curve", [["x"], {}, None, 5, "", "curve", CURVE + "=", unpadded(bytes(31)), CURVE[:-1] + "9"])
+def test_a_device_with_rubbish_for_a_key_is_nobodys_whoever_signed_it(
+    curve: object, keys: CrossSigning, device: SigningKey
+) -> None:
+    answer = answer_of(keys, device)
+    entry = phone(answer)
+    entry["keys"]["curve25519:PHONE"] = curve
+    entry["signatures"][ALICE] = {
+        "ed25519:PHONE": device.sign(entry),
+        keys.self_signing.id: keys.self_signing.sign(entry),
+    }
     identity = identity_of(answer, ALICE)
     assert identity is not None
     assert identity.devices == frozenset()

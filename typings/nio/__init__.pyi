@@ -88,8 +88,11 @@ class RoomCreateResponse(Response):
     room_id: str
 
 class KeysQueryResponse(Response):
-    @classmethod
-    def from_dict(cls, parsed_dict: Mapping[str, Any]) -> KeysQueryResponse | ErrorResponse: ...
+    def __init__(self, device_keys: Mapping[str, Mapping[str, Any]], failures: Mapping[str, Any]) -> None: ...
+
+class KeysClaimResponse(Response):
+    one_time_keys: dict[str, dict[str, Any]]
+    def __init__(self, one_time_keys: dict[str, dict[str, Any]], failures: Mapping[str, Any]) -> None: ...
 
 class MatrixUser:
     user_id: str

@@ -1,0 +1,366 @@
+"""What a homeserver, or somebody on one, says wrongly. It never ends the bridge, and costs nobody else a word."""
+
+import asyncio
+import contextlib
+import copy
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bot.store import Store, inbox
+from bot.words.errors import Unreachable
+from bot.words.message import Message
+from bridges.matrix.account import Account, Login
+from bridges.matrix.connection import Connection
+from bridges.matrix.cross_signing import CrossSigning, establish
+from bridges.matrix.invitations import Invitations
+from bridges.matrix.patience import LONGEST_ASKED_S, asked_wait_s
+from bridges.matrix.receiving import Receiver
+from bridges.matrix.trust import Trust
+from demo.operator import PinsInMemory
+
+BOT = "@tocsin:example.org"
+ALICE = "@alice:example.org"
+VERA = "@vera:example.org"
+ROOM = "!room:example.org"
+SOON_S = 10.0
+Answer = dict[str, Any]
+
+
+class Odd:
+    """A homeserver that answers as a test wants."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.batches: asyncio.Queue[Answer] = asyncio.Queue()
+        self.answers: dict[str, object] = {"/keys/query": {"device_keys": {}}}
+        self.joins: asyncio.Queue[str] = asyncio.Queue()
+        self.status = 200
+        self.headers: dict[str, str] = {}
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncGenerator["Odd"]:
+        """Reachable, until the block ends."""
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        path = request.path.removeprefix("/_matrix/client/v3")
+        if path == "/sync":
+            return web.json_response(await self.batches.get(), headers=self.headers)
+        if path.startswith("/join/"):
+            self.joins.put_nowait(path)
+        for begin, answer in self.answers.items():
+            if path.startswith(begin):
+                return web.json_response(answer, status=self.status)
+        return web.json_response({"one_time_key_counts": {"signed_curve25519": 50}})
+
+
+class Inbox:
+    """The inbox of a real store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.taken: list[Message] = []
+
+    async def accept(self, messages: Sequence[Message], *, cursor: str) -> None:
+        """Take a batch."""
+        await self._store.write(lambda tx: inbox.accept(tx, "matrix", messages, cursor))
+        self.taken += messages
+
+    async def cursor(self) -> str | None:
+        """Where the next batch begins."""
+        return await self._store.read(lambda tx: inbox.cursor(tx, "matrix"))
+
+
+@pytest.fixture
+async def odd() -> AsyncGenerator[Odd]:
+    async with Odd().running() as running:
+        yield running
+
+
+@pytest.fixture
+async def taken(tmp_path: Path) -> AsyncGenerator[Inbox]:
+    async with Store.opened(tmp_path / "tocsin.db") as store:
+        yield Inbox(store)
+
+
+def login_of(odd: Odd, user: str, device: str) -> Login:
+    return Login(odd.url, user, device, "token", "pickle")
+
+
+@pytest.fixture
+async def connection(odd: Odd, tmp_path: Path) -> AsyncGenerator[Connection]:
+    (tmp_path / "bot").mkdir()
+    async with Connection.opened(login_of(odd, BOT, "TOCSIN"), tmp_path / "bot") as connection:
+        yield connection
+
+
+@pytest.fixture
+async def phone(odd: Odd, tmp_path: Path) -> AsyncGenerator[Connection]:
+    (tmp_path / "phone").mkdir()
+    async with Connection.opened(login_of(odd, ALICE, "PHONE"), tmp_path / "phone") as phone:
+        yield phone
+
+
+def signed_by_its_owner(phone: Connection) -> Answer:
+    """What a homeserver tells of somebody with one good device."""
+    keys = CrossSigning.fresh()
+    upload = keys.upload(ALICE)
+    entry: Answer = phone.olm.share_keys()["device_keys"]
+    entry["signatures"][ALICE][keys.self_signing.id] = keys.self_signing.sign(entry)
+    return {
+        "master_keys": {ALICE: upload["master_key"]},
+        "self_signing_keys": {ALICE: upload["self_signing_key"]},
+        "device_keys": {ALICE: {"PHONE": entry}},
+        "failures": {},
+    }
+
+
+def trusted_by(connection: Connection) -> set[str]:
+    olm = connection.olm
+    return {device.device_id for device in olm.device_store if olm.is_device_verified(device) and not device.deleted}
+
+
+def said(event: str, **changed: object) -> Answer:
+    whole = {"event_id": event, "sender": ALICE, "origin_server_ts": 1, "type": "m.room.message"}
+    return whole | {"content": {"msgtype": "m.text", "body": event}} | changed
+
+
+def batch(name: str, *events: Answer, invites: tuple[str, ...] = ()) -> Answer:
+    timeline = {"events": list(events), "limited": False, "prev_batch": "p"}
+    member = {"type": "m.room.member", "sender": ALICE, "state_key": BOT, "content": {"membership": "invite"}}
+    room: Answer = {
+        "state": {"events": []},
+        "timeline": timeline,
+        "account_data": {"events": []},
+        "ephemeral": {"events": []},
+    }
+    return {
+        "next_batch": name,
+        "device_one_time_keys_count": {"signed_curve25519": 50},
+        "device_lists": {"changed": [], "left": []},
+        "to_device": {"events": []},
+        "rooms": {
+            "join": {ROOM: room},
+            "invite": {room: {"invite_state": {"events": [member]}} for room in invites},
+            "leave": {},
+        },
+    }
+
+
+@contextlib.asynccontextmanager
+async def receiving(
+    connection: Connection, taken: Inbox, *, longest_s: float = SOON_S, asked: frozenset[str] = frozenset()
+) -> AsyncGenerator[Callable[[str | None], Awaitable[str]]]:
+    """Takes batches, one a call. The keys of nobody but those named are asked for."""
+    async with asyncio.timeout(SOON_S), asyncio.TaskGroup() as beside:
+        invitations = Invitations(connection, frozenset({ALICE}), beside, longest_s=longest_s)
+        receiver = Receiver(connection, Trust(connection, asked, PinsInMemory()), taken, invitations)
+        yield lambda since: receiver.take(since, first=since is None)
+
+
+async def joins_ended() -> None:
+    joins = [task for task in asyncio.all_tasks() if task.get_name().startswith("join ")]
+    if joins:
+        await asyncio.wait(joins)
+
+
+def rubbish(**changed: object) -> Answer:
+    whole = {"user_id": VERA, "device_id": "DD", "algorithms": ["a"], "signatures": {VERA: {"ed25519:DD": "x"}}}
+    return whole | {"keys": {"ed25519:DD": "xxx", "curve25519:DD": "y"}} | changed
+
+
+RUBBISH: list[object] = [
+    {"DD": rubbish()},
+    {"DD": rubbish(keys={})},
+    {"DD": rubbish(keys=None)},
+    {"DD": rubbish(keys={"ed25519:DD": ["x"], "curve25519:DD": {}})},
+    {"DD": rubbish(keys={"ed25519:DD": "é", "curve25519:DD": "\ud800"})},
+    {"DD": rubbish(keys={"ed25519:DD": "x", "curve25519:DD": "y", "signed_curve25519:AA": 5})},
+    {"DD": rubbish(unsigned="x")},
+    {"DD": rubbish(signatures={VERA: {"ed25519:DD": "%%%"}})},
+    {"DD": rubbish(algorithms=None)},
+    {"DD": {}},
+    {"DD": None},
+    ["x"],
+    None,
+]
+
+
+@pytest.mark.parametrize("devices", RUBBISH)
+async def test_rubbish_for_the_keys_of_one_costs_nobody_else_a_word(
+    odd: Odd, connection: Connection, phone: Connection, taken: Inbox, devices: object
+) -> None:
+    answer = signed_by_its_owner(phone)
+    answer["device_keys"][VERA] = devices
+    odd.answers["/keys/query"] = answer
+    odd.batches.put_nowait(batch("one", said("$1")))
+    async with receiving(connection, taken, asked=frozenset({ALICE, VERA})) as take:
+        assert await take(None) == "one"
+    assert [message.text for message in taken.taken] == ["$1"]
+    assert trusted_by(connection) == {"PHONE"}
+
+
+@pytest.mark.parametrize("spoil", [{}, {"signed_curve25519:AA": "x"}, {"signed_curve25519:AA": {"key": 5}}])
+async def test_rubbish_for_a_one_time_key_costs_no_other_device_its_session(
+    odd: Odd, connection: Connection, phone: Connection, spoil: Answer
+) -> None:
+    odd.answers["/keys/query"] = signed_by_its_owner(phone)
+    await Trust(connection, frozenset({ALICE}), PinsInMemory()).refresh()
+    name, key = next(iter(phone.olm.share_keys()["one_time_keys"].items()))
+    (device,) = connection.olm.device_store
+    for one_time_key, works in ((spoil, False), ({name: key}, True)):
+        odd.answers["/keys/claim"] = {"one_time_keys": {ALICE: {"PHONE": one_time_key}}, "failures": {}}
+        await connection.client.keys_claim({ALICE: ["PHONE"]})
+        assert (connection.olm.session_store.get(device.curve25519) is not None) is works
+
+
+async def test_a_device_that_was_gone_for_a_while_is_trusted_again(
+    odd: Odd, connection: Connection, phone: Connection
+) -> None:
+    answer = signed_by_its_owner(phone)
+    trust = Trust(connection, frozenset({ALICE}), PinsInMemory())
+    seen: list[set[str]] = []
+    without: Answer = answer | {"master_keys": None}
+    for changed in (answer, without, answer):
+        odd.answers["/keys/query"] = copy.deepcopy(changed)
+        connection.olm.users_for_key_query.add(ALICE)
+        await trust.refresh()
+        seen.append(trusted_by(connection))
+    assert seen == [{"PHONE"}, set(), {"PHONE"}]
+
+
+async def test_the_library_never_hears_of_a_device_that_its_owner_did_not_sign(
+    odd: Odd, connection: Connection, phone: Connection
+) -> None:
+    answer = signed_by_its_owner(phone)
+    own = answer["device_keys"][ALICE]["PHONE"]["signatures"][ALICE]
+    answer["device_keys"][ALICE]["PHONE"]["signatures"] = {ALICE: {"ed25519:PHONE": own["ed25519:PHONE"]}}
+    odd.answers["/keys/query"] = answer
+    await Trust(connection, frozenset({ALICE}), PinsInMemory()).refresh()
+    assert list(connection.olm.device_store) == []
+
+
+async def test_an_answer_that_is_none_changes_nobodys_trust(
+    odd: Odd, connection: Connection, phone: Connection
+) -> None:
+    odd.answers["/keys/query"] = signed_by_its_owner(phone)
+    trust = Trust(connection, frozenset({ALICE}), PinsInMemory())
+    await trust.refresh()
+    nothing: list[object] = [{}, {"device_keys": None}, [], "x"]
+    for answer in nothing:
+        odd.answers["/keys/query"] = answer
+        connection.olm.users_for_key_query.add(ALICE)
+        with pytest.raises(Unreachable):
+            await trust.refresh()
+    assert trusted_by(connection) == {"PHONE"}
+
+
+async def test_an_invitation_that_cannot_be_joined_holds_up_nothing_and_can_be_repeated(
+    odd: Odd, connection: Connection, taken: Inbox
+) -> None:
+    odd.answers["/join/"] = {"errcode": "M_FORBIDDEN", "error": "no"}
+    odd.status = 403
+    odd.answers.pop("/keys/query")
+    for name in ("one", "two", "three"):
+        odd.batches.put_nowait(batch(name, said(f"${name}"), invites=("!closed:example.org",)))
+    async with receiving(connection, taken) as take:
+        cursor = None
+        for name in ("one", "two", "three"):
+            cursor = await take(cursor)
+            assert cursor == name
+            assert "closed" in await odd.joins.get()
+            await joins_ended()
+    assert [message.text for message in taken.taken] == ["$one", "$two", "$three"]
+
+
+async def test_a_room_whose_server_is_away_is_given_up_after_a_while(
+    odd: Odd, connection: Connection, taken: Inbox
+) -> None:
+    odd.answers["/join/"] = {"errcode": "M_UNKNOWN", "error": "Failed to make_join via any server"}
+    odd.status = 502
+    odd.batches.put_nowait(batch("one", said("$1"), invites=("!away:example.org",)))
+    odd.batches.put_nowait(batch("two", said("$2"), invites=("!away:example.org",)))
+    async with receiving(connection, taken, longest_s=0.1) as take:
+        assert await take(None) == "one"
+        await joins_ended()
+        assert await take("one") == "two"
+        await joins_ended()
+    assert odd.joins.qsize() == 2
+    assert [message.text for message in taken.taken] == ["$1", "$2"]
+
+
+async def test_one_odd_event_does_not_keep_the_others_out(odd: Odd, connection: Connection, taken: Inbox) -> None:
+    odd_events = [
+        said("$late", origin_server_ts=2**63),
+        said("$later", origin_server_ts=10**400),
+        said("$\ud800"),
+        said("$sender", sender="@\ud800:example.org"),
+    ]
+    odd.batches.put_nowait(batch("one", *odd_events, said("$1")))
+    async with receiving(connection, taken) as take:
+        assert await take(None) == "one"
+    assert [message.text for message in taken.taken] == ["$late", "$later", "$1"]
+    assert all(math.isfinite(message.age_s) for message in taken.taken)
+
+
+@pytest.mark.parametrize("date", ["yesterday", "Mon, 99 Foo 2026 00:00:00 GMT", "Mon, 01 Jan 99999 00:00:00 GMT"])
+async def test_a_date_that_is_none_does_not_stop_the_stream(
+    odd: Odd, connection: Connection, taken: Inbox, date: str
+) -> None:
+    odd.headers = {"Date": date}
+    odd.batches.put_nowait(batch("one", said("$1")))
+    async with receiving(connection, taken) as take:
+        assert await take(None) == "one"
+    assert taken.taken[0].age_s > 0
+
+
+@pytest.mark.parametrize("asked", ["soon", None, True, [], -1, 0, math.nan])
+def test_a_wait_that_is_none_is_not_kept(asked: object) -> None:
+    assert asked_wait_s(asked) is None
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(1500, 1.5), (10**400, LONGEST_ASKED_S), (math.inf, LONGEST_ASKED_S)])
+def test_a_wait_is_kept_up_to_a_bound(asked: float, kept: float) -> None:
+    assert asked_wait_s(asked) == kept
+
+
+@pytest.mark.parametrize("answer", [[], "x", None, 5])
+async def test_an_answer_that_is_no_object_is_a_homeserver_that_is_away(
+    odd: Odd, connection: Connection, tmp_path: Path, answer: object
+) -> None:
+    odd.answers = {"": answer}
+    odd.batches.put_nowait(answer)  # pyright: ignore[reportArgumentType] - that is the point
+    account = Account(odd.url, BOT, "Tocsin", tmp_path / "new")
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: connection.sync(None, full_state=True),
+        connection.upkeep,
+        lambda: connection.join(ROOM),
+        lambda: connection.missed(ROOM, "a", "b"),
+        lambda: establish(connection, "secret"),
+        lambda: account.login("secret"),
+    ]
+    for call in calls:
+        with pytest.raises(Unreachable):
+            await call()
+
+
+async def test_an_identity_that_cannot_be_read_is_not_taken_for_none(odd: Odd, connection: Connection) -> None:
+    odd.answers["/keys/query"] = {"device_keys": {}, "master_keys": {BOT: None}}
+    with pytest.raises(Unreachable, match="cannot be read"):
+        await establish(connection, "secret")
+    assert not (connection.folder / "identity.json").exists()

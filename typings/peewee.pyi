@@ -1,0 +1,3 @@
+# What Tocsin uses of peewee, which matrix-nio keeps its keys with.
+
+class PeeweeException(Exception): ...
