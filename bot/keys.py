@@ -1,4 +1,7 @@
-"""The bot's own key on its disk. It is made once, and a file that others can read is refused."""
+"""The bot's own key on its disk. It is made once; one that others can read is refused, and a lost one is not replaced.
+
+Every component trusts this key alone, so that a new one would leave them all without an answer.
+"""
 
 import os
 import stat
@@ -8,20 +11,25 @@ from bot.words.errors import SettingsError
 from wire.envelope import PrivateKey
 
 SEED_LENGTH = 32
+DATABASE = "tocsin.db"
 
 
 def load_or_make(path: Path) -> PrivateKey:
-    """The key in this file, made at the first start."""
+    """The key in this file, made at the first start: before there is a database in the same folder."""
     try:
         return PrivateKey(_read(path))
     except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        seed = os.urandom(SEED_LENGTH)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(seed)
-            file.flush()
-            os.fsync(file.fileno())
-        return PrivateKey(seed)
+        pass
+    if path.with_name(DATABASE).exists():
+        raise SettingsError(
+            f"The key {path} is missing, and there is a database beside it: it was lost.",
+            hint="Bring the file back from a backup. A new key means enrolling every component again; "
+            "if you want that, move the database away first.",
+        )
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    seed = os.urandom(SEED_LENGTH)
+    _write(path, seed)
+    return PrivateKey(seed)
 
 
 def _read(path: Path) -> bytes:
@@ -34,3 +42,19 @@ def _read(path: Path) -> bytes:
             hint="Bring the file back from a backup. A new key means enrolling every component again.",
         )
     return seed
+
+
+def _write(path: Path, seed: bytes) -> None:
+    """All of it or nothing, whenever the machine goes down."""
+    beside = path.with_name(f"{path.name}.new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(seed)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 import structlog
 
@@ -19,6 +18,7 @@ from bot.store import Store, audit, inbox
 from bot.system import System
 from bot.words.errors import SettingsError
 from bot.words.message import Message
+from wire.envelope import PrivateKey
 from wire.mqtt import Delivery, Link
 
 log = structlog.get_logger(__name__)
@@ -48,15 +48,16 @@ async def run(settings: Settings) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+    key = keys.load_or_make(folder / "bot.key")
     async with Store.opened(folder / "tocsin.db") as store:
         await store.write(lambda tx: audit.record(tx, "started", version=__version__))
         try:
-            await _run_parts(settings, store, folder)
+            await _run_parts(settings, store, key)
         finally:
             await asyncio.shield(store.write(lambda tx: audit.record(tx, "stopped")))
 
 
-async def _run_parts(settings: Settings, store: Store, folder: Path) -> None:
+async def _run_parts(settings: Settings, store: Store, key: PrivateKey) -> None:
     outgoing: list[Outgoing] = []
 
     def queued() -> None:
@@ -72,7 +73,7 @@ async def _run_parts(settings: Settings, store: Store, folder: Path) -> None:
     link = Link(settings.mqtt.broker(), f"bot-{settings.bot.name}", receive=receive)
     bell = Bell(
         store,
-        keys.load_or_make(folder / "bot.key"),
+        key,
         root,
         settings.enrolled,
         publish=link.publish,
@@ -89,7 +90,7 @@ async def _run_parts(settings: Settings, store: Store, folder: Path) -> None:
         parts.create_task(link.run(), name="mqtt")
         parts.create_task(desk.run(), name="desk")
         for network, (plugin, section) in settings.bridges.items():
-            own = folder / network
+            own = settings.bot.folder / network
             own.mkdir(mode=0o700, exist_ok=True)
             office = Office(own, settings.people, store, _Inlet(network, store, desk))
             bridge = plugin.open(section, office)

@@ -11,11 +11,11 @@ import os
 import random
 import signal
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from components.disk import Disk
+from wire.clock import boot_clock
 from wire.enrolment import Enrolment
 from wire.envelope import seal, unseal
 from wire.errors import BadMessage, WireError
@@ -26,11 +26,6 @@ from wire.mqtt import Delivery, Link, Will
 log = logging.getLogger(__name__)
 
 Step = Callable[[], Awaitable[None]]
-
-
-def boot_clock() -> float:
-    """Seconds that also count while the machine sleeps, where the system has such a clock."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Component:

@@ -1,15 +1,15 @@
-"""The stop machine, both halves, as pure code: no clock, no network, no disk of its own.
+"""The component's half of the stop machine, as pure code: no clock, no network, no disk of its own.
 
 It is an echo lease. A component asks with a nonce; the bot's signed answer is the permission to work for a while.
 A stop is latched by the component and survives everything but a reset. Whoever changes a line here can let a machine
-run that somebody has stopped.
+run that somebody has stopped. The bot's half is `wire/issuer.py`; they are tested as one machine.
 """
 
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 
-from wire.messages import LARGEST_STOP, Lease, Open, Shown, State, Stop, Target
+from wire.messages import LARGEST_STOP, Lease, Open, Shown, State, Stop
 
 TTL_S = 10.0
 MOST_NONCES = 4
@@ -154,145 +154,3 @@ class Latch:
 
     def _draw(self) -> str:
         return self._random(16).hex()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Incident:
-    """Something that was stopped and is not over."""
-
-    id: str
-    target: Target
-    stop: bytes | None = None
-    """The signed order, where we gave it or saw it."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Growth:
-    """What a statement or an order added. It must be durable before any lease is given."""
-
-    incidents: tuple[Incident, ...] = ()
-    affected: tuple[tuple[str, str], ...] = ()
-    """Pairs of incident and component."""
-
-    def __bool__(self) -> bool:
-        return bool(self.incidents or self.affected)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Heard:
-    state: State
-    re_issued: float | None
-
-
-class Issuer:
-    """The bot's half: who must stand still, who has said so, and the answer to each question."""
-
-    def __init__(
-        self,
-        enrolled: Mapping[str, frozenset[str]],
-        incidents: Iterable[Incident],
-        affected: Iterable[tuple[str, str]],
-        *,
-        random: Random,
-        ttl_s: float = TTL_S,
-    ) -> None:
-        self.ttl_s = ttl_s
-        self._random = random
-        self._groups = dict(enrolled)
-        self._incidents = {incident.id: incident for incident in incidents}
-        self._affected: dict[str, set[str]] = {incident: set() for incident in self._incidents}
-        for incident, component in affected:
-            self._affected[incident].add(component)
-        self._issued: dict[str, dict[str, float]] = {}
-        self._heard: dict[str, _Heard] = {}
-
-    @property
-    def incidents(self) -> tuple[Incident, ...]:
-        """All that is open, oldest first."""
-        return tuple(self._incidents.values())
-
-    def affected(self, incident: str) -> frozenset[str]:
-        """The enrolled components that this incident stops."""
-        return frozenset(self._affected[incident] & self._groups.keys())
-
-    def open(self, incident: Incident) -> Growth:
-        """Somebody ordered a stop. The same incident again adds nothing."""
-        if incident.id in self._incidents:
-            return Growth()
-        self._incidents[incident.id] = incident
-        self._affected[incident.id] = set()
-        return Growth((incident,), self._spread([incident], self._groups))
-
-    def hear(self, state: State, verify: Callable[[bytes], Stop | None]) -> Growth:
-        """Take a verified statement of an enrolled component, and adopt what it has latched and we did not know."""
-        self._groups[state.id] |= frozenset(state.groups)
-        adopted: list[Incident] = []
-        named: list[tuple[str, str]] = []
-        for each in state.incidents:
-            if each.incident not in self._incidents:
-                adopted.append(self._adopt(each, state.id, verify))
-                self._incidents[each.incident] = adopted[-1]
-                self._affected[each.incident] = set()
-            if state.id not in self._affected[each.incident]:
-                named.append((each.incident, state.id))
-                self._affected[each.incident].add(state.id)
-        # It may be new here, or in a new group, since an incident was opened.
-        spread = self._spread(adopted, self._groups) + self._spread(self.incidents, [state.id])
-        re_issued = self._issued.get(state.id, {}).get(state.re) if state.re else None
-        self._heard[state.id] = _Heard(state, re_issued)
-        return Growth(tuple(adopted), (*named, *spread))
-
-    def lease(self, state: State, now: float, t_ms: int) -> Lease:
-        """The answer to a statement that was heard."""
-        n = self._random(16).hex()
-        issued = self._issued.setdefault(state.id, {})
-        self._issued[state.id] = {each: at for each, at in issued.items() if now - at <= self.ttl_s} | {n: now}
-        stops = tuple(incident for incident, affected in self._affected.items() if state.id in affected)
-        return Lease(state.nonce, n, t_ms, round(self.ttl_s * 1000), stops)
-
-    def has_stopped(self, component: str, incident: str, now: float) -> bool:
-        """It said so, signed, in answer to what we told it a moment ago. Nothing less counts."""
-        heard = self._heard.get(component)
-        return (
-            heard is not None
-            and heard.state.shown is Shown.STOPPED
-            and self._names(heard, incident)
-            and heard.re_issued is not None
-            and now - heard.re_issued <= self.ttl_s
-        )
-
-    def has_latched(self, component: str, incident: str) -> bool:
-        """It has said that it knows of the incident."""
-        heard = self._heard.get(component)
-        return heard is not None and self._names(heard, incident)
-
-    def has_spoken(self, component: str) -> bool:
-        """It has said anything at all."""
-        return component in self._heard
-
-    def confirmed(self, incident: str, now: float) -> bool:
-        """All that it affects have stopped, and there is one at least."""
-        affected = self.affected(incident)
-        return bool(affected) and all(self.has_stopped(component, incident, now) for component in affected)
-
-    @staticmethod
-    def _names(heard: _Heard, incident: str) -> bool:
-        return any(each.incident == incident for each in heard.state.incidents)
-
-    def _adopt(self, latched: Open, component: str, verify: Callable[[bytes], Stop | None]) -> Incident:
-        stop = None if latched.stop is None else verify(latched.stop)
-        if stop is None or stop.incident != latched.incident:
-            return Incident(latched.incident, Target(id=component))
-        return Incident(latched.incident, stop.target, latched.stop)
-
-    def _spread(self, incidents: Iterable[Incident], components: Iterable[str]) -> tuple[tuple[str, str], ...]:
-        grown = tuple(
-            (incident.id, component)
-            for incident in incidents
-            for component in components
-            if incident.target.meets(component, self._groups[component])
-            and component not in self._affected[incident.id]
-        )
-        for incident, component in grown:
-            self._affected[incident].add(component)
-        return grown

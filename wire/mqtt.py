@@ -63,6 +63,7 @@ class Counts:
     too_large: int = 0
     overrun: int = 0
     handler_failures: int = 0
+    unreadable: int = 0
 
 
 class Link:
@@ -248,15 +249,22 @@ class Link:
 
     def _take(self, connection: Connection, message: MQTTMessage) -> None:
         """Hands one message over. It runs inside paho and must not raise."""
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # nobody here has asked for it; unacknowledged, it would come again for ever
+            self.counts.unreadable += 1
+            log.warning("%s: a message on a topic that is not UTF-8 is dropped", self.client_id)
+            connection.acknowledge(message)
+            return
         size = len(message.payload)
         room = HELD if message.qos else HELD // 2
         if size > self._largest:
             self.counts.too_large += 1
-            log.warning("%s: a message of %d bytes on %s is dropped", self.client_id, size, message.topic)
+            log.warning("%s: a message of %d bytes on %s is dropped", self.client_id, size, topic)
         elif self._held + size + OVERHEAD > room:
             self.counts.overrun += 1
         else:
-            delivery = Delivery(message.topic, bytes(message.payload), message.qos, message.retain)
+            delivery = Delivery(topic, bytes(message.payload), message.qos, message.retain)
             try:
                 answer = self._receive(delivery)
             except Exception as error:  # noqa: BLE001 - a handler may fail in any way; it is logged

@@ -1,6 +1,10 @@
 """All commands that are installed. No two answer to one name."""
 
+from importlib.metadata import entry_points
+from typing import Self
+
 from bot.desk.command import Command
+from bot.words.errors import SettingsError
 
 
 class Catalogue:
@@ -12,8 +16,23 @@ class Catalogue:
         for each in commands:
             for name in (each.name, *each.aliases):
                 if name in self._by_name:
-                    raise ValueError(f"Two commands are called {name!r}. Uninstall the plug-in that brings one.")
+                    raise SettingsError(
+                        f"Two commands are called {name!r}.", hint="Uninstall the plug-in that brings one of them."
+                    )
                 self._by_name[name] = each
+
+    @classmethod
+    def installed(cls) -> Self:
+        """All commands that an installed package offers."""
+        commands: list[Command] = []
+        for entry in entry_points(group="tocsin.commands"):
+            found: object = entry.load()
+            if not isinstance(found, Command):
+                raise SettingsError(
+                    f"The entry point {entry.name!r} ({entry.value}) is no command.", hint="Make it with @command."
+                )
+            commands.append(found)
+        return cls(tuple(commands))
 
     def find(self, name: str) -> Command | None:
         """The command of this name."""

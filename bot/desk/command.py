@@ -37,10 +37,10 @@ class Command:
         parameters = _parameters(self.handler)
         needed = [name for name, parameter in parameters if parameter.default is inspect.Parameter.empty]
         if len(words) < len(needed):
-            raise UsageError(f"Not run: {needed[len(words)]!r} is missing.", hint=f"Usage: {self.usage}")
+            raise UsageError(f"{needed[len(words)]!r} is missing.", hint=f"Usage: {self.usage}")
         if len(words) > len(parameters):
             extra = words[len(parameters)][:64]
-            raise UsageError(f"Not run: {extra!r} is one word too many.", hint=f"Usage: {self.usage}")
+            raise UsageError(f"{extra!r} is one word too many.", hint=f"Usage: {self.usage}")
         return {name: word for (name, _), word in zip(parameters, words, strict=False)}
 
 
@@ -50,6 +50,9 @@ def command(
     """Make a command of a function. Its parameters after the call are the words that it takes."""
 
     def make(handler: Handler) -> Command:
+        for parameter, kind in _parameters(handler):
+            if kind.kind not in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY):
+                raise TypeError(f"The command {name!r} cannot fill the parameter {parameter!r}: use plain ones.")
         return Command(name, handler, role, action, summary, aliases)
 
     return make

@@ -1,8 +1,10 @@
 """The one place that runs commands. Whatever becomes of one, its outcome is recorded and answered in one commit."""
 
 import asyncio
+import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import structlog
 
@@ -19,12 +21,15 @@ from bot.words.errors import Refused, StoreError, TocsinError, UsageError
 from bot.words.message import Lane, Post
 from bot.words.people import People, Person, Role
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 OLDEST_S = 60.0
 OLDEST_STOP_S = 600.0
 HANDLER_MAY_TAKE_S = 10.0
 MOST_AT_ONCE = 16
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
 STOP_LINE = "To stop everything, send: !shutdown all"
 
 
@@ -58,16 +63,28 @@ class Desk:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._news.clear()
-                for received in await self._store.read(lambda tx, after=newest: inbox.open_rows(tx, after)):
+                for received in await self._open_rows(newest):
                     newest = received.row
                     tasks.create_task(self._deal_with(received))
                 await self._news.wait()
 
+    async def _open_rows(self, after: int) -> list[Received]:
+        return await self._patiently(lambda: self._store.read(lambda tx: inbox.open_rows(tx, after)))
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What the disk refuses now it takes later. What was done is not forgotten meanwhile."""
+        wait = FIRST_WAIT_S
+        while True:
+            try:
+                return await work()
+            except StoreError as error:
+                log.error("the database has to wait", error=str(error), seconds=wait)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT_S)
+
     async def _deal_with(self, received: Received) -> None:
         try:
             await self._see_to(received)
-        except StoreError as error:  # the row stays open: the next start sees to it under the same id
-            log.error("an outcome is not on disk", id=received.id, error=str(error))
         except Exception:  # one message never ends the bot
             log.exception("a message broke the desk", id=received.id)
 
@@ -75,12 +92,13 @@ class Desk:
         message = received.message
         line = grammar.parse(message.text, addressed=message.addressed)
         if line is None:
-            await self._store.write(lambda tx: inbox.done(tx, received.row))
+            await self._patiently(lambda: self._store.write(lambda tx: inbox.done(tx, received.row)))
             return
         person = self._people.holder_of(message.account)
         command = self._system.catalogue.find(line.name)
         if person is None:  # they learn nothing, not even that there is a bot that takes commands
-            await self._store.write(lambda tx: _finish(tx, received, command, "refused: not listed"))
+            record = functools.partial(_finish, received=received, command=command, result="refused: not listed")
+            await self._patiently(lambda: self._store.write(record))
             return
         if command is not None and command.action is Action.STOP:
             await self._answer(received, line, person, command, Lane.STOP)
@@ -94,8 +112,6 @@ class Desk:
         result, answer = await self._run(received, line, person, command)
         try:
             await self._conclude(received, person, command, lane, result, answer)
-        except StoreError:
-            raise
         except Exception:
             log.exception("a command gave no document", id=received.id)
             await self._conclude(
@@ -106,7 +122,12 @@ class Desk:
         self, received: Received, person: Person, command: Command | None, lane: Lane, result: str, answer: Document
     ) -> None:
         post = Post(received.message.place, answer, lane, reply_to=received.message.event)
-        await self._store.write(lambda tx: (_finish(tx, received, command, result, person), outbox.queue(tx, post)))
+
+        def conclude(tx: Tx) -> None:
+            _finish(tx, received, command, result, person)
+            outbox.queue(tx, post)
+
+        await self._patiently(lambda: self._store.write(conclude))
         self._queued()
 
     async def _run(
@@ -154,8 +175,9 @@ class Desk:
             log.error("a stop is not recorded yet", id=received.id, error=str(error))
 
     def _check_age(self, received: Received, command: Command) -> None:
+        begun = received.running or any(each.id == received.id for each in self._system.bell.incidents())
         age = received.age_s(self._now())
-        if received.running:  # it was begun in time: "not run" would be false
+        if begun:  # "not run" would be false
             return
         if age > (OLDEST_STOP_S if command.action is Action.STOP else OLDEST_S):
             raise Refused(
@@ -177,8 +199,8 @@ def _arguments(line: Line, command: Command) -> Mapping[str, str]:
         return command.bind(line.words())
     except UsageError as error:
         if command.action is not Action.STOP:
-            raise
-        raise UsageError(f"Nothing was stopped. {error.what}", hint=STOP_LINE) from error
+            raise UsageError(f"Not run: {error.what}", hint=error.hint) from error
+        raise UsageError(f"Nothing was stopped: {error.what}", hint=STOP_LINE) from error
 
 
 def _begin(tx: Tx, received: Received, command: Command, person: Person) -> None:

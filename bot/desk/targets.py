@@ -5,11 +5,14 @@ from bot.fleet.registry import Registry
 from bot.words.errors import UsageError
 from wire.messages import Target
 
+EVERYTHING = ("all", "everything")
+PUNCTUATION = ".,;:!?'\"`"
+
 
 def resolve(registry: Registry, word: str) -> Target:
     """`all`, a component or a group. What is none of these is answered with the exact line to send."""
-    name = word.lower()
-    if name == "all":
+    name = word.lower().strip(PUNCTUATION)
+    if name in EVERYTHING:
         return Target()
     if name in registry.components():
         return Target(id=name)

@@ -1,10 +1,10 @@
 """What is known of each component from its birth and its statements. It never decides that one has stopped."""
 
 import dataclasses
-import time
 from collections.abc import Callable, Iterable
 
 from bot.words.document import Span, Tone
+from wire.clock import boot_clock
 from wire.latch import TTL_S
 from wire.messages import Birth, Shown, State
 
@@ -46,7 +46,7 @@ class Registry:
     """All enrolled components, seen or not."""
 
     def __init__(
-        self, enrolled: Iterable[tuple[str, frozenset[str]]], *, clock: Callable[[], float] = time.monotonic
+        self, enrolled: Iterable[tuple[str, frozenset[str]]], *, clock: Callable[[], float] = boot_clock
     ) -> None:
         self._clock = clock
         self._groups = dict(enrolled)

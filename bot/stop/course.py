@@ -1,4 +1,7 @@
-"""What one incident is beside the protocol: where it was ordered, what the room knows, and how it gets on disk."""
+"""What one incident is beside the protocol: where it was ordered, what the room knows, and how it gets on disk.
+
+What is noted here for the disk must be on it before anybody gets a lease.
+"""
 
 import asyncio
 import dataclasses
@@ -6,7 +9,7 @@ import dataclasses
 from bot.store import Tx, audit, incidents
 from bot.store.incidents import Told
 from bot.words.message import Place
-from wire.latch import Growth, Incident
+from wire.issuer import Growth, Incident
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,19 +25,35 @@ class Course:
     """What this process knows about an incident beside the protocol."""
 
     incident: Incident
-    origin: Origin | None
+    origins: tuple[Origin, ...]
+    """Who ordered it and who joined, one of each place."""
     told: Told
     began: float
-    """On the monotonic clock."""
+    """On the clock of the bell."""
+    ordered: bool = False
+    """This process opened it by an order, so it knows how long each component took."""
+    sent: bool = False
+    """The broker has taken the stop once."""
     stopped_after: dict[str, float] = dataclasses.field(default_factory=dict[str, float])
     to_send: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     to_tell: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
 
-def write_down(pending: list[tuple[Growth, Origin | None]], tx: Tx) -> None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """Something that is known and not yet on disk."""
+
+    growth: Growth
+    origin: Origin | None = None
+    joins: str | None = None
+    """The incident that the origin joins. Else it is that of what is opened."""
+
+
+def write_down(pending: list[Change], tx: Tx) -> None:
     """Make durable what orders and statements have added."""
-    for growth, origin in pending:
-        for incident in growth.incidents:
+    for change in pending:
+        growth, origin = change.growth, change.origin
+        for incident in (*growth.incidents, *growth.widened):
             incidents.open_incident(
                 tx,
                 incident.id,
@@ -44,5 +63,10 @@ def write_down(pending: list[tuple[Growth, Origin | None]], tx: Tx) -> None:
                 origin.event if origin else None,
             )
             kind = "incident opened" if origin else "incident adopted"
+            if incident in growth.widened:
+                kind = "incident widened"
             audit.record(tx, kind, id=incident.id, target=str(incident.target))
         incidents.affect(tx, growth.affected)
+        if change.joins is not None and origin is not None:
+            incidents.join(tx, change.joins, origin.place, origin.event)
+            audit.record(tx, "incident joined", id=change.joins, place=str(origin.place))

@@ -22,7 +22,6 @@ class Row:
 
     id: str
     target: str
-    opened: float
     stop: bytes | None
     place: Place | None
     """Where it was ordered, and where its course is told."""
@@ -33,10 +32,13 @@ class Row:
 def open_incident(
     tx: Tx, incident: str, target: str, stop: bytes | None, place: Place | None, reply_to: str | None
 ) -> None:
-    """Write an incident down. One that is there stays as it is."""
+    """Write an incident down. One that is there stays as it is, unless it had no signed stop and this brings it."""
     tx.execute(
         "INSERT INTO incident (id, target, opened, stop, network, place, reply_to) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (id) DO NOTHING",
+        " ON CONFLICT (id) DO UPDATE SET target = excluded.target, stop = excluded.stop, told = 'nothing',"
+        " network = coalesce(network, excluded.network), place = coalesce(place, excluded.place),"
+        " reply_to = coalesce(reply_to, excluded.reply_to)"
+        " WHERE stop IS NULL AND excluded.stop IS NOT NULL",
         (
             incident,
             target,
@@ -57,6 +59,15 @@ def affect(tx: Tx, pairs: tuple[tuple[str, str], ...]) -> None:
     )
 
 
+def join(tx: Tx, incident: str, place: Place, reply_to: str) -> None:
+    """Somebody else ordered the same: their place is told too, once."""
+    tx.execute(
+        "INSERT INTO told_to (incident, network, place, reply_to) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (incident, network, place) DO NOTHING",
+        (incident, place.network, place.id, reply_to),
+    )
+
+
 def tell(tx: Tx, incident: str, told: Told) -> None:
     """The room was told."""
     tx.execute("UPDATE incident SET told = ? WHERE id = ?", (told, incident))
@@ -64,21 +75,24 @@ def tell(tx: Tx, incident: str, told: Told) -> None:
 
 def all_incidents(tx: Tx) -> list[Row]:
     """All of them, oldest first."""
-    rows = tx.execute(
-        "SELECT id, target, opened, stop, network, place, reply_to, told FROM incident ORDER BY opened, id"
-    )
+    rows = tx.execute("SELECT id, target, stop, network, place, reply_to, told FROM incident ORDER BY opened, id")
     return [
         Row(
             incident,
             target,
-            opened,
             stop,
             Place(network, place) if network is not None else None,
             reply_to,
             Told(told),
         )
-        for incident, target, opened, stop, network, place, reply_to, told in rows
+        for incident, target, stop, network, place, reply_to, told in rows
     ]
+
+
+def all_joined(tx: Tx) -> list[tuple[str, Place, str]]:
+    """Incident, place and order of all who joined one."""
+    rows = tx.execute("SELECT incident, network, place, reply_to FROM told_to")
+    return [(incident, Place(network, place), reply_to) for incident, network, place, reply_to in rows]
 
 
 def all_affected(tx: Tx) -> list[tuple[str, str]]:

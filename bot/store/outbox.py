@@ -3,7 +3,9 @@
 import dataclasses
 import secrets
 import time
+from collections.abc import Sequence
 
+import orjson
 from pydantic import TypeAdapter
 
 from bot.store.store import Tx
@@ -20,7 +22,15 @@ class Queued:
     row: int
     key: str
     """Random, and the same at every try: a network that has seen it does not say the post twice."""
-    post: Post
+    place: Place
+    lane: Lane
+    stored: bytes
+    reply_to: str | None
+
+    @property
+    def post(self) -> Post:
+        """What is to be said. Raises ValueError where another version has stored what this one cannot read."""
+        return Post(self.place, _documents.validate_json(self.stored), self.lane, self.reply_to)
 
 
 def queue(tx: Tx, post: Post) -> str:
@@ -41,16 +51,16 @@ def queue(tx: Tx, post: Post) -> str:
     return key
 
 
-def waiting(tx: Tx, network: str, most: int = 50) -> list[Queued]:
-    """What a network should be told next: lane by lane, and in each lane in order."""
+def waiting(tx: Tx, network: str, most: int = 50, *, away: Sequence[Place] = ()) -> list[Queued]:
+    """What a network should be told next: lane by lane, and in each lane in order. Not for places that are away."""
     rows = tx.execute(
-        "SELECT id, key, lane, place, document, reply_to FROM outbox"
-        " WHERE network = ? AND state = 'waiting' ORDER BY lane, id LIMIT ?",
-        (network, most),
+        "SELECT id, key, place, lane, document, reply_to FROM outbox WHERE network = ? AND state = 'waiting'"
+        " AND place NOT IN (SELECT value FROM json_each(?)) ORDER BY lane, id LIMIT ?",
+        (network, orjson.dumps([place.id for place in away]).decode(), most),
     )
     return [
-        Queued(row, key, Post(Place(network, place), _documents.validate_json(document), Lane(lane), reply_to))
-        for row, key, lane, place, document, reply_to in rows
+        Queued(row, key, Place(network, place), Lane(lane), document, reply_to)
+        for row, key, place, lane, document, reply_to in rows
     ]
 
 

@@ -55,6 +55,13 @@ STEPS = (
         reply_to TEXT,
         told     TEXT NOT NULL DEFAULT 'nothing' CHECK (told IN ('nothing', 'not confirmed', 'confirmed'))
     ) STRICT;
+    CREATE TABLE told_to (
+        incident TEXT NOT NULL REFERENCES incident (id),
+        network  TEXT NOT NULL,
+        place    TEXT NOT NULL,
+        reply_to TEXT NOT NULL,
+        PRIMARY KEY (incident, network, place)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE affected (
         incident  TEXT NOT NULL REFERENCES incident (id),
         component TEXT NOT NULL,

@@ -350,7 +350,6 @@ async def test_a_refused_topic_is_told_and_the_link_stays() -> None:
 
 async def test_nonsense_from_the_broker_ends_the_connection_and_not_the_link() -> None:
     nonsense = [
-        bytes.fromhex("30050002c32800"),  # a topic that is not UTF-8
         bytes.fromhex("3001ff"),  # a message that is too short to be one
         bytes.fromhex("30ffffffff7f"),  # a length that no message may have
         bytes.fromhex("f000"),  # a packet that only we could send

@@ -20,9 +20,9 @@ from demo.process import Process
 from demo.walker import walker
 from wire.enrolment import Enrolment
 from wire.envelope import PrivateKey, seal, unseal
-from wire.latch import Incident, Issuer
+from wire.issuer import Incident, Issuer
 from wire.messages import Birth, Lease, Open, Shown, State, Stop, Target
-from wire.mqtt import Delivery, Link
+from wire.mqtt import Broker, Delivery, Link
 
 pytestmark = pytest.mark.skipif(mosquitto() is None, reason="mosquitto is not installed")
 
@@ -146,7 +146,7 @@ async def test_it_is_born_and_held_until_it_gets_a_lease_and_held_again_when_no_
         assert (first.shown, first.re, first.incidents, first.groups) == (Shown.HELD, None, (), ("walkers",))
         birth = await bot.births.get()
         assert (birth.id, birth.session, birth.groups) == ("walker", first.session, ("walkers",))
-        n = await bot.lease(first, ttl_ms=300)
+        n = await bot.lease(first, ttl_ms=1500)
         busy = await bot.hears(Shown.BUSY)
         assert (busy.re, busy.session) == (n, first.session)
         assert (await bot.hears(Shown.HELD)).re == n
@@ -164,7 +164,7 @@ async def test_it_takes_no_step_while_it_is_held_or_stopped(bot: Bot, enrolment:
     async with running(component):
         held = await bot.hears(Shown.HELD)
         assert steps == 0
-        await bot.lease(held, ttl_ms=300)
+        await bot.lease(held, ttl_ms=1500)
         await bot.hears(Shown.BUSY)
         held = await bot.hears(Shown.HELD)
         taken = steps
@@ -218,7 +218,7 @@ async def test_a_lease_of_a_stranger_or_of_a_stop_key_permits_nothing(bot: Bot, 
         lease = Lease(state.nonce, "ff", 0, 10_000)
         for key in (STRANGER, STOP_KEY):
             await bot.link.publish(f"{NAME}/lease/walker", seal(key, NAME, "lease", lease.to_bytes()))
-        n = await bot.lease(state, ttl_ms=300)
+        n = await bot.lease(state, ttl_ms=1500)
         assert (await bot.hears(Shown.BUSY)).re == n
         await bot.hears(Shown.HELD)  # and not for the ten seconds of the others
 
@@ -321,3 +321,29 @@ async def test_what_cannot_keep_a_stop_does_not_start(enrolment: Enrolment, tmp_
     assert process.returncode == 1
     assert "cannot be written, and what cannot keep a stop must not work" in said.decode()
     assert "Traceback" not in said.decode()
+
+
+async def test_a_message_on_a_topic_that_is_not_text_is_dropped_and_does_not_come_again() -> None:
+    acknowledged, taken = asyncio.Event(), asyncio.Queue[Delivery]()
+
+    async def strange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)
+        writer.write(bytes.fromhex("2003000000"))  # MQTT 5, accepted
+        writer.write(bytes.fromhex("32080002c328000100") + b"x")  # QoS 1, number 1, on a topic that is not UTF-8
+        writer.write(bytes.fromhex("3005000174") + bytes(1) + b"y")  # QoS 0, on "t"
+        answer = b""
+        while not answer.startswith(b"\x40"):
+            answer = await reader.read(1024)
+        acknowledged.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(strange, "127.0.0.1", 0)
+    link = Link(Broker("127.0.0.1", server.sockets[0].getsockname()[1]), "reader", receive=taken.put_nowait)
+    async with server, asyncio.timeout(PATIENCE):
+        running_link = asyncio.create_task(link.run())
+        assert (await taken.get()).payload == b"y"
+        await acknowledged.wait()
+        assert (link.counts.unreadable, link.counts.reconnects) == (1, 0)
+        running_link.cancel()
+        await asyncio.wait([running_link])

@@ -3,25 +3,30 @@
 import asyncio
 import contextlib
 import dataclasses
+import inspect
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 
 import pytest
+import structlog.testing
 
 from bot.stop import bell as bell_module
 from bot.stop.bell import Bell, Enrolled
 from bot.stop.course import Origin
+from bot.stop.report import Stand, notice
 from bot.store import Store, Tx, audit, incidents, outbox
 from bot.store.incidents import Told
 from bot.words.errors import StoreError, TocsinError
 from bot.words.message import Lane, Place, Post
 from bot.words.plain import to_plain
 from wire.broker import QoS
+from wire.clock import boot_clock
 from wire.envelope import PrivateKey, seal, unseal
 from wire.errors import BadMessage, BadSignature, NotSent
+from wire.issuer import MOST_UNPROVEN, Incident
 from wire.latch import Kept, Latch
-from wire.messages import ROOT, Lease, Shown, Stop, Target
+from wire.messages import LARGEST_STOP, ROOT, Lease, Open, Shown, Stop, Target
 
 PATIENCE = 10.0
 LONG = 3600.0
@@ -386,8 +391,11 @@ async def test_an_old_statement_said_again_proves_nothing(store: Store, walker: 
         await t.bell.heard("walker", recorded)
         assert t.bell.has_stopped("walker")
         t.time[0] += 11
-        await t.bell.heard("walker", recorded)
+        leases = len(t.broker.leases("walker"))
+        with pytest.raises(BadMessage, match="said this before"):
+            await t.bell.heard("walker", recorded)
         assert not t.bell.has_stopped("walker")
+        assert len(t.broker.leases("walker")) == leases
 
 
 @pytest.mark.parametrize("kind", ["stop", "lease", "birth"])
@@ -560,10 +568,190 @@ async def test_a_stop_of_what_is_stopped_joins_its_incident(store: Store, walker
     async with tower(store, walker) as t:
         first = await t.bell.order(A, ALL, ORIGIN)
         assert await t.bell.order(again, ALL, Origin(Place("chat", "elsewhere"), "$other")) is first
-        assert await t.bell.order(A, Target(id="walker"), ORIGIN) is first
         other = await t.bell.order("c" * 32, Target(id="walker"), ORIGIN)
         assert t.bell.incidents() == (first, other)
         assert [row.place for row in await store.read(incidents.all_incidents)] == [ORIGIN.place] * 2
+
+
+async def test_an_order_under_the_id_of_another_target_is_not_lost(store: Store, walker: Component) -> None:
+    async with tower(store, walker) as t:
+        first = await t.bell.order(A, ALL, ORIGIN)
+        other = await t.bell.order(A, Target(id="walker"), ORIGIN)
+        assert (other.target, other.id != first.id) == (Target(id="walker"), True)
+        assert await t.bell.order(A, Target(id="walker"), ORIGIN) is other
+        await t.broker.until(lambda: {"all", "id/walker"} <= set(t.broker.stops()))
+        assert {row.id for row in await store.read(incidents.all_incidents)} == {first.id, other.id}
+
+
+async def test_a_stop_for_all_cannot_be_shrunk_by_who_named_it_first(
+    store: Store, walker: Component, crane: Component
+) -> None:
+    walker.latch.stop(Stop(A, ALL, 1), bytes(LARGEST_STOP + 1))  # somebody padded it: it is named without its proof
+    walker.latch.down = True
+    async with tower(store, walker, crane) as t:
+        await t.talk(walker, crane)
+        assert t.bell.incidents()[0].target == Target(id="walker")
+        assert crane.latch.may_work(0.0)
+        incident = await t.bell.order(A, ALL, ORIGIN)
+        assert (incident.id, incident.target) == (A, ALL)
+        assert t.bell.incidents() == (incident,)
+        assert [stand.component for stand in t.bell.stands(A)] == ["crane", "walker"]
+        await t.broker.until(lambda: "all" in t.broker.stops())
+        await t.talk(walker, crane)
+        assert not crane.latch.may_work(0.0)
+        (post,) = await t.told(1)
+        assert (post.place, to_plain(post.document).startswith("STOPPED everything: 2 of 2")) == (ORIGIN.place, True)
+    async with tower(store, walker, crane) as t:
+        assert t.bell.incidents() == (incident,)
+        assert [stand.component for stand in t.bell.stands(A)] == ["crane", "walker"]
+
+
+async def test_the_signed_stop_widens_what_was_named_without_it(
+    store: Store, walker: Component, crane: Component
+) -> None:
+    hook = Component("hook")
+    stop = Stop(A, ALL, 1)
+    walker.latch.stop(stop, bytes(LARGEST_STOP + 1))
+    crane.latch.stop(stop, seal(BOT_KEY, ROOT, "stop", stop.to_bytes()))
+    async with tower(store, walker, crane, hook) as t:
+        await t.talk(walker, hook)
+        assert hook.latch.may_work(0.0)
+        await t.bell.heard("crane", crane.asks())
+        assert [(each.id, each.target) for each in t.bell.incidents()] == [(A, ALL)]
+        await t.broker.until(lambda: "all" in t.broker.stops())
+        await t.bell.heard("hook", hook.asks())
+        assert t.broker.leases("hook")[-1].stops == (A,)
+        (row,) = await store.read(incidents.all_incidents)
+        assert (row.target, row.stop is not None) == ("all", True)
+        assert set(await store.read(incidents.all_affected)) == {(A, each) for each in ("walker", "crane", "hook")}
+
+
+async def test_what_was_confirmed_is_not_noted_of_what_it_was_widened_to(
+    store: Store, walker: Component, crane: Component
+) -> None:
+    walker.latch.stop(Stop(A, ALL, 1), bytes(LARGEST_STOP + 1))
+    walker.latch.down = True
+    async with tower(store, walker, crane) as t:
+        await t.talk(walker, rounds=1)
+        async with disk_hangs(store) as go_on:
+            waiting: list[asyncio.Task[object]] = [asyncio.create_task(t.bell.order(B, Target(id="crane"), ORIGIN))]
+            await t.broker.until(lambda: bool(t.broker.stops()))
+            waiting.append(asyncio.create_task(t.bell.heard("walker", walker.asks())))  # it confirms what it named
+            await t.broker.until(lambda: t.broker.stops().count("id/crane") >= 2)
+            waiting.append(asyncio.create_task(t.bell.order(A, ALL, ORIGIN)))
+            await t.broker.until(lambda: "all" in t.broker.stops())
+            go_on.set()
+            await asyncio.gather(*waiting)
+        for _ in range(10):
+            await store.write(lambda _: None)
+        assert {row.id: row.told for row in await store.read(incidents.all_incidents)} == {
+            A: Told.NOTHING,
+            B: Told.NOTHING,
+        }
+
+
+async def test_an_order_of_what_nobody_signed_is_an_order_of_its_own(store: Store, walker: Component) -> None:
+    damaged = Component("walker", "legs", kept=None)
+    async with tower(store, walker) as t:
+        await t.talk(damaged)
+        incident = await t.bell.order(A, Target(id="walker"), ORIGIN)
+        assert incident.id == A
+        await t.broker.until(lambda: t.broker.stops() == ["id/walker"])
+
+
+async def test_who_joins_from_another_room_is_told_there_too(
+    store: Store, walker: Component, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bell_module, "DEADLINE_S", 0.02)
+    elsewhere = Origin(Place("chat", "elsewhere"), "$other")
+    async with tower(store, walker) as t:
+        await t.bell.order(A, ALL, ORIGIN)
+        for origin in (elsewhere, ORIGIN, Origin(elsewhere.place, "$once more")):
+            assert (await t.bell.order(B, ALL, origin)).id == A
+        t.time[0] += 1
+        assert [(post.place, post.reply_to) for post in await t.told(2)] == [
+            (ORIGIN.place, ORIGIN.event),
+            (elsewhere.place, elsewhere.event),
+        ]
+    async with tower(store, walker) as t:
+        await t.broker.until(lambda: bool(t.broker.stops()))
+        await t.talk(walker)
+        posts = await t.told(4)
+        assert [post.place for post in posts[2:]] == [ORIGIN.place, elsewhere.place]
+
+
+async def test_who_brings_up_too_many_incidents_is_held_and_told_of_once(
+    store: Store, walker: Component, crane: Component
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with tower(store, walker, crane) as t:
+            tasks = len(asyncio.all_tasks())
+            for start in (0, 500):
+                walker.latch = Latch(
+                    "walker",
+                    (),
+                    Kept(tuple(Open(f"{start + each:032x}") for each in range(500))),
+                    write=lambda _: True,
+                    random=os.urandom,
+                )
+                await t.bell.heard("walker", walker.asks())
+            assert len(t.bell.incidents()) == MOST_UNPROVEN
+            assert len(asyncio.all_tasks()) - tasks <= MOST_UNPROVEN
+            assert t.broker.leases("walker") == []
+            assert t.bell.withheld == 2
+            await t.talk(crane)
+            assert crane.latch.may_work(0.0)
+    assert [each["component"] for each in logs if each["event"] == "a component gets no lease"] == ["walker"]
+
+
+async def test_after_a_restart_nobody_knows_how_long_it_took(store: Store, walker: Component) -> None:
+    async with tower(store, walker) as t:
+        await t.bell.order(A, ALL, ORIGIN)
+    async with tower(store, walker) as t:
+        await t.broker.until(lambda: bool(t.broker.stops()))
+        await t.talk(walker)
+        (stand,) = t.bell.stands(A)
+        assert (stand.stopped, stand.after_s) == (True, None)
+
+
+async def test_that_the_broker_does_not_take_the_stop_is_told(
+    store: Store, walker: Component, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bell_module, "DEADLINE_S", 0.02)
+    async with tower(store, walker) as t:
+        t.broker.away = True
+        await t.bell.order(A, ALL, ORIGIN)
+        await t.broker.until(lambda: t.broker.tries >= 2)
+        t.time[0] += 1
+        (post,) = await t.told(1)
+        assert "The broker does not take the stop; it is sent again." in to_plain(post.document)
+        t.broker.away = False
+        await t.broker.until(lambda: bool(t.broker.stops()))
+
+
+def stand(number: int, *, stopped: bool = False, latched: bool = False) -> Stand:
+    return Stand(f"component-{number:04d}", stopped=stopped, latched=latched, heard=True, after_s=None)
+
+
+def test_a_stop_is_said_to_be_sent_again_only_where_it_is() -> None:
+    incident = Incident(A, ALL, b"signed")
+    for latched in (True, False):
+        words = to_plain(notice(incident, Told.NOT_CONFIRMED, (stand(1, latched=latched),), sent=True))
+        assert ("sent again" in words) is not latched
+        assert "broker" not in words
+
+
+def test_a_notice_on_a_thousand_components_is_short_and_shows_first_what_runs() -> None:
+    stands = tuple(stand(number, stopped=number < 985) for number in range(1000))
+    words = to_plain(notice(Incident(A, ALL, b"signed"), Told.NOT_CONFIRMED, stands, sent=True))
+    assert len(words) < 4000
+    assert "and 960 more" in words
+    assert "component-0994 and 5 more, or cut the power" in words
+    assert [name in words for name in ("component-0999", "component-0024", "component-0025")] == [True, True, False]
+
+
+def test_the_clock_counts_while_the_machine_sleeps() -> None:
+    assert inspect.signature(Bell).parameters["clock"].default is boot_clock
 
 
 async def test_a_disk_that_refuses_the_news_is_tried_again_and_not_in_a_frenzy(

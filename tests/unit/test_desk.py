@@ -19,7 +19,7 @@ from bot.stop.bell import Bell
 from bot.store import Store, Tx, audit, inbox, incidents, outbox
 from bot.system import System
 from bot.words.document import Document, document
-from bot.words.errors import TocsinError
+from bot.words.errors import StoreError, TocsinError
 from bot.words.message import Lane, Message, Place, Post, Standing
 from bot.words.people import Account, People, Role
 from bot.words.plain import to_plain
@@ -380,3 +380,22 @@ async def test_two_who_stop_the_same_at_once_share_one_incident(counter: Counter
     assert len(answers) == 2
     assert sum(answer.startswith("STOPPING") for answer in answers) == 1
     assert len(bell.incidents()) == 1
+
+
+async def test_an_outcome_that_the_disk_refuses_is_written_and_answered_when_it_takes_it_again(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch, published: list[tuple[str, bytes]]
+) -> None:
+    refusals = iter((StoreError("The disk is full."),) * 2)
+    queue = outbox.queue
+
+    def sometimes(tx: Tx, post: Post) -> str:
+        for error in refusals:
+            raise error
+        return queue(tx, post)
+
+    monkeypatch.setattr(desk_module, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(desk_module.outbox, "queue", sometimes)
+    with structlog.testing.capture_logs():
+        answer = await counter.said("!shutdown all")
+    assert answer.startswith("STOPPING everything")
+    assert len({payload for _, payload in published}) == 1

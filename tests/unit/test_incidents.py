@@ -24,7 +24,6 @@ async def test_an_incident_comes_back_as_it_was_written(store: Store) -> None:
         Told.NOTHING,
     )
     assert (second.id, second.stop, second.place, second.reply_to) == (SECOND, None, None, None)
-    assert first.opened <= second.opened
 
 
 async def test_one_that_is_there_stays_as_it_is(store: Store) -> None:
@@ -34,6 +33,29 @@ async def test_one_that_is_there_stays_as_it_is(store: Store) -> None:
     await store.write(lambda tx: incidents.open_incident(tx, FIRST, "id/walker", None, None, None))
     assert await store.read(incidents.all_incidents) == [before]
     assert before.told is Told.CONFIRMED
+
+
+async def test_one_without_its_signed_stop_is_widened_by_it(store: Store) -> None:
+    place = Place("chat", "room")
+    await store.write(lambda tx: incidents.open_incident(tx, FIRST, "id/walker", None, None, None))
+    await store.write(lambda tx: incidents.tell(tx, FIRST, Told.CONFIRMED))
+    await store.write(lambda tx: incidents.open_incident(tx, FIRST, "id/crane", None, None, None))
+    (before,) = await store.read(incidents.all_incidents)
+    assert (before.target, before.told) == ("id/walker", Told.CONFIRMED)
+    await store.write(lambda tx: incidents.open_incident(tx, FIRST, "all", b"signed", place, "$order"))
+    (after,) = await store.read(incidents.all_incidents)
+    assert (after.target, after.stop, after.place, after.reply_to) == ("all", b"signed", place, "$order")
+    assert after.told is Told.NOTHING  # what was confirmed was less
+
+
+async def test_each_place_joins_an_incident_once(store: Store) -> None:
+    here, there = Place("chat", "here"), Place("chat", "there")
+    await store.write(lambda tx: incidents.open_incident(tx, FIRST, "all", b"signed", here, "$order"))
+    for place, event in ((there, "$first"), (there, "$second")):
+        await store.write(lambda tx, place=place, event=event: incidents.join(tx, FIRST, place, event))
+    assert await store.read(incidents.all_joined) == [(FIRST, there, "$first")]
+    with pytest.raises(StoreError):
+        await store.write(lambda tx: incidents.join(tx, SECOND, there, "$first"))
 
 
 async def test_whom_it_affects_is_written_once(store: Store) -> None:

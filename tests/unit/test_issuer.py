@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from wire.latch import TTL_S, Growth, Incident, Issuer, Kept, Latch
+from wire.issuer import MOST_CLAIMED, MOST_HEARD, MOST_UNPROVEN, Growth, Incident, Issuer, Overdrawn, Replayed
+from wire.latch import TTL_S, Kept, Latch
 from wire.messages import Open, Shown, State, Stop, Target
 
 X, Y = "1" * 32, "2" * 32
@@ -31,6 +32,9 @@ def issuer(
     return Issuer(groups, incidents, affected, random=draws(0))
 
 
+NONCES = itertools.count()
+
+
 def says(
     component: str,
     *incidents: Open,
@@ -38,7 +42,7 @@ def says(
     re: str | None = None,
     groups: tuple[str, ...] = (),
 ) -> State:
-    return State(component, "aa", "bb", re, shown, incidents, groups, KEY)
+    return State(component, "aa", f"{next(NONCES):x}", re, shown, incidents, groups, KEY)
 
 
 def unsigned(_: bytes) -> Stop | None:
@@ -57,7 +61,13 @@ class TestIssuer:
         state = says("a", shown=Shown.HELD)
         bot.hear(state, unsigned)
         lease = bot.lease(state, 0, 1234)
-        assert (lease.nonce, lease.t_ms, lease.ttl_ms, lease.stops, lease.cleared) == ("bb", 1234, 10_000, (), ())
+        assert (lease.nonce, lease.t_ms, lease.ttl_ms, lease.stops, lease.cleared) == (
+            state.nonce,
+            1234,
+            10_000,
+            (),
+            (),
+        )
         assert bot.lease(state, 0, 1234).n != lease.n
 
     @pytest.mark.parametrize(
@@ -85,6 +95,117 @@ class TestIssuer:
         bot.open(Incident(X, ALL))
         assert not bot.open(Incident(X, Target(id="a")))
         assert bot.incidents == (Incident(X, ALL),)
+
+    def test_an_order_widens_an_incident_that_somebody_named_before_it_was_known(self) -> None:
+        bot = issuer()
+        bot.hear(says("a", Open(X)), unsigned)
+        assert bot.joined(X, ALL) is None
+        assert bot.free_id(X, ALL) == X
+        ordered = Incident(X, ALL, b"signed")
+        assert bot.open(ordered) == Growth((), ((X, "b"), (X, "c")), (ordered,))
+        assert bot.incidents == (ordered,)
+        assert not bot.open(ordered)
+        assert [bot.lease(says(each), 0, 0).stops for each in GROUPS] == [(X,)] * 3
+
+    def test_the_signed_stop_of_an_incident_that_was_named_without_it_widens_it(self) -> None:
+        bot = issuer()
+        bot.hear(says("a", Open(X)), unsigned)
+        widened = Incident(X, Target(group="blue"), b"signed")
+        verify = signed_by_us(Stop(X, Target(group="blue"), 0))
+        assert bot.hear(says("c", Open(X, b"forged")), verify) == Growth((), ((X, "c"),))
+        assert bot.hear(says("a", Open(X, b"signed")), verify) == Growth((), ((X, "b"),), (widened,))
+        assert bot.incidents == (widened,)
+        assert [bot.lease(says(each), 0, 0).stops for each in GROUPS] == [(X,)] * 3
+        assert not bot.hear(says("a", Open(X, b"signed")), verify)
+
+    def test_an_incident_with_its_signed_stop_keeps_its_target(self) -> None:
+        bot = issuer([Incident(X, ALL, b"signed")])
+        bot.hear(says("a", Open(X, b"signed")), signed_by_us(Stop(X, Target(id="a"), 0)))
+        assert not bot.open(Incident(X, Target(id="a"), b"signed"))
+        assert bot.incidents == (Incident(X, ALL, b"signed"),)
+
+    def test_an_order_joins_the_signed_stop_of_its_target_and_its_own_first(self) -> None:
+        first, second = Incident(X, ALL, b"signed"), Incident(Y, ALL, b"signed")
+        bot = issuer([first, second, Incident("3" * 32, Target(id="a"))])
+        assert bot.joined("f" * 32, ALL) == first
+        assert bot.joined(Y, ALL) == second
+        assert bot.joined(X, Target(id="a")) is None  # that one nobody signed
+
+    def test_an_order_under_an_id_that_another_target_has_gets_its_own_and_always_the_same(self) -> None:
+        bot = issuer([Incident(X, Target(id="a"), b"signed")])
+        other = bot.free_id(X, ALL)
+        assert other not in (X, bot.free_id(X, Target(id="b")))
+        assert issuer([Incident(X, Target(id="a"), b"signed")]).free_id(X, ALL) == other
+        bot.open(Incident(other, ALL, b"signed"))
+        assert bot.joined(X, ALL) == Incident(other, ALL, b"signed")
+
+    def test_a_statement_counts_once(self) -> None:
+        bot = issuer([Incident(X, ALL, b"signed")])
+        busy, lost = says("a", shown=Shown.BUSY), says("a", shown=Shown.LOST)
+        bot.hear(busy, unsigned)
+        bot.hear(lost, unsigned)
+        last = says("a", Open(X), re=bot.lease(busy, 0, 0).n)
+        bot.hear(last, unsigned)
+        for old in (busy, lost, last):
+            with pytest.raises(Replayed):
+                bot.hear(old, unsigned)
+        assert bot.has_stopped("a", X, 0)
+        bot.hear(dataclasses.replace(busy, id="b"), unsigned)  # its nonces are its own
+
+    def test_the_last_256_statements_are_recognised(self) -> None:
+        bot = issuer()
+        states = [says("a") for _ in range(MOST_HEARD + 1)]
+        for state in states:
+            bot.hear(state, unsigned)
+        for state in states[1:]:
+            with pytest.raises(Replayed):
+                bot.hear(state, unsigned)
+        bot.hear(states[0], unsigned)
+
+    def test_who_brings_up_too_many_incidents_gets_no_lease_and_stops_nobody_else(self) -> None:
+        bot = issuer()
+        named = [Open(f"{number:032x}") for number in range(MOST_UNPROVEN + 1)]
+        enough = says("a", *named[:-1])
+        bot.hear(enough, unsigned)
+        assert len(bot.lease(enough, 0, 0).stops) == MOST_UNPROVEN
+        verify = signed_by_us(Stop(X, ALL, 0))
+        too_many = says("a", named[-1], Open(X, b"signed"))
+        growth = bot.hear(too_many, verify)
+        assert growth.incidents == (Incident(X, ALL, b"signed"),)  # what is signed is never too much
+        assert len(bot.incidents) == MOST_UNPROVEN + 1
+        with pytest.raises(Overdrawn, match="a names more than 64 incidents"):
+            bot.lease(too_many, 0, 0)
+        assert bot.lease(says("b"), 0, 0).stops == (X,)
+        bot.hear(says("a", *named[:-1]), unsigned)
+        bot.lease(says("a"), 0, 0)
+
+    def test_incidents_of_others_that_nobody_signed_count_as_its_own(self) -> None:
+        bot = issuer()
+        for component in ("a", "b"):
+            first = 0 if component == "a" else MOST_UNPROVEN
+            bot.hear(says(component, *(Open(f"{first + each:032x}") for each in range(MOST_UNPROVEN))), unsigned)
+        bot.hear(says("b", Open(f"{0:032x}")), unsigned)
+        assert bot.affected(f"{0:032x}") == {"a"}
+        with pytest.raises(Overdrawn):
+            bot.lease(says("b"), 0, 0)
+
+    def test_the_bound_holds_after_a_restart(self) -> None:
+        known = [Incident(f"{number:032x}", Target(id="a")) for number in range(MOST_UNPROVEN)]
+        bot = issuer(known, [(each.id, "a") for each in known])
+        assert not bot.hear(says("a", Open(X)), unsigned)
+        with pytest.raises(Overdrawn):
+            bot.lease(says("a"), 0, 0)
+
+    def test_who_claims_too_many_groups_gets_no_lease(self) -> None:
+        bot = issuer()
+        groups = tuple(f"g{number}" for number in range(MOST_CLAIMED + 1))
+        bot.hear(says("a", groups=(*groups[:-1], "red")), unsigned)
+        bot.lease(says("a"), 0, 0)
+        bot.hear(says("a", groups=groups[-1:]), unsigned)
+        with pytest.raises(Overdrawn, match="more than 64 groups"):
+            bot.lease(says("a"), 0, 0)
+        assert bot.open(Incident(X, Target(group=groups[-1]))).affected == ()
+        assert bot.open(Incident(Y, Target(group="g0"))).affected == ((Y, "a"),)
 
     def test_what_was_written_down_is_the_same_after_a_restart(self) -> None:
         bot = issuer([Incident(X, Target(id="a"))], [(X, "a"), (X, "c")])

@@ -4,6 +4,7 @@ Whatever happens, nothing works with an incident that it received and nobody res
 longer than a lease lives, and nothing that works is shown as stopped. And when all is well again, everything works.
 """
 
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,8 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from wire.latch import TTL_S, Growth, Incident, Issuer, Kept, Latch
-from wire.messages import Lease, State, Stop, Target
+from wire.issuer import Growth, Incident, Issuer, Replayed
+from wire.latch import TTL_S, Kept, Latch
+from wire.messages import LARGEST_STOP, Lease, State, Stop, Target
 
 GROUPS = {"a": ("red",), "b": ("red", "blue"), "c": ()}
 TARGETS = [Target(), Target(group="red"), Target(group="blue"), *(Target(id=each) for each in GROUPS)]
@@ -38,7 +40,7 @@ class Disk:
         return not self.refuses
 
 
-def verify(signed: bytes) -> Stop | None:
+def verify(signed: bytes) -> Stop:
     """All stops here are signed well; the tests of the envelope have the others."""
     return Stop.parse(signed)
 
@@ -55,6 +57,8 @@ class Histories(RuleBasedStateMachine):
         self.unkept: set[str] = set()
         self.received: dict[str, set[str]] = {each: set() for each in GROUPS}
         self.permitted = dict.fromkeys(GROUPS, float("-inf"))
+        self.foreign: dict[str, Target] = {}
+        self.commanded: list[tuple[str, Target]] = []
         self.incidents: list[Incident] = []
         self.affected: list[tuple[str, str]] = []
         self.bot = self.start_bot()
@@ -73,17 +77,22 @@ class Histories(RuleBasedStateMachine):
 
     def write_down(self, growth: Growth) -> None:
         """The bot's database."""
-        self.incidents += growth.incidents
+        widened = {each.id: each for each in growth.widened}
+        self.incidents = [widened.get(each.id, each) for each in (*self.incidents, *growth.incidents)]
         self.affected += growth.affected
 
     def hear(self, state: State) -> Lease:
         """The bot adopts, writes down and answers; what two persons have reset it says so."""
         self.write_down(self.bot.hear(state, verify))
+        self.commanded += [(each.incident, verify(each.stop).target) for each in state.incidents if each.stop]
         lease = self.bot.lease(state, self.now, 0)
         stops = tuple(each for each in lease.stops if each not in self.cleared)
         for incident in self.incidents:
             if incident.target.meets(state.id, frozenset(GROUPS[state.id])) and incident.id not in self.cleared:
                 assert incident.id in stops
+        for incident, target in self.commanded:
+            if target.meets(state.id, frozenset(GROUPS[state.id])) and incident not in self.cleared:
+                assert incident in stops
         cleared = tuple(each.incident for each in state.incidents if each.incident in self.cleared)
         if not stops:
             self.permitted[state.id] = self.now
@@ -100,7 +109,8 @@ class Histories(RuleBasedStateMachine):
                         if self.disks[component].refuses:
                             self.unkept.add(component)
             case State():
-                self.network.append((message.id, self.hear(message)))
+                with contextlib.suppress(Replayed):
+                    self.network.append((message.id, self.hear(message)))
             case component, lease:
                 latch = self.latches[component]
                 session, down = latch.session, latch.down
@@ -129,15 +139,43 @@ class Histories(RuleBasedStateMachine):
     def wait(self, wait: float) -> None:
         self.now += wait
 
+    def order_under(self, incident: str, whom: Target) -> None:
+        """As the bell does it: what is stopped already is joined, and nothing that was ordered is lost."""
+        joined = self.bot.joined(incident, whom)
+        if joined is None:
+            stop = Stop(self.bot.free_id(incident, whom), whom, 0)
+            joined = Incident(stop.incident, whom, stop.to_bytes())
+            self.write_down(self.bot.open(joined))
+            self.network.append(stop)
+        if joined.id not in self.cleared:
+            self.commanded.append((joined.id, whom))
+
     @rule(whom=st.sampled_from(TARGETS))
     def order(self, whom: Target) -> None:
-        stop = Stop(self.random(16).hex(), whom, 0)
-        self.write_down(self.bot.open(Incident(stop.incident, whom, stop.to_bytes())))
-        self.network.append(stop)
+        self.order_under(self.random(16).hex(), whom)
+
+    @precondition(lambda self: any(latch.open for latch in self.latches.values()))
+    @rule(whom=st.sampled_from(TARGETS), data=st.data())
+    def order_under_an_id_that_somebody_names(self, whom: Target, data: st.DataObject) -> None:
+        named = sorted({each.incident for latch in self.latches.values() for each in latch.open})
+        incident = data.draw(st.sampled_from(named))
+        self.order_under(incident, self.foreign.get(incident, whom))  # nobody signs two targets under one id
+
+    @precondition(lambda self: any(isinstance(each, Stop) for each in self.network))
+    @rule(component=COMPONENTS, data=st.data())
+    def latch_without_the_signed_stop(self, component: str, data: st.DataObject) -> None:
+        stop = data.draw(st.sampled_from([each for each in self.network if isinstance(each, Stop)]))
+        self.latches[component].stop(stop, bytes(LARGEST_STOP + 1))
+        if stop.target.meets(component, frozenset(GROUPS[component])):
+            self.received[component].add(stop.incident)
+            if self.disks[component].refuses:
+                self.unkept.add(component)
 
     @rule(whom=st.sampled_from(TARGETS))
     def order_with_a_stop_key(self, whom: Target) -> None:
-        self.network.append(Stop(self.random(16).hex(), whom, 0))
+        stop = Stop(self.random(16).hex(), whom, 0)
+        self.foreign[stop.incident] = whom
+        self.network.append(stop)
 
     @rule(component=COMPONENTS)
     def come_down(self, component: str) -> None:

@@ -24,6 +24,7 @@ class Network:
         self.said: list[str] = []
         self.keys: list[str] = []
         self.refusals: list[Exception] = []
+        self.away: set[str] = set()
         self.gate = asyncio.Event()
         self.gate.set()
         self.tried = asyncio.Event()
@@ -35,6 +36,8 @@ class Network:
         self.keys.append(key)
         self.tried.set()
         await self.gate.wait()
+        if post.place.id in self.away:
+            raise Unreachable(f"{post.place} is away.")
         if self.refusals:
             raise self.refusals.pop(0)
         self.said.append(to_plain(post.document))
@@ -52,8 +55,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outgoing_module, "LONGEST_WAIT_S", 0.002)
 
 
-def post(words: str, lane: Lane = Lane.ANSWER, network: str = "chat") -> Post:
-    return Post(Place(network, "room"), document(words), lane)
+def post(words: str, lane: Lane = Lane.ANSWER, network: str = "chat", room: str = "room") -> Post:
+    return Post(Place(network, room), document(words), lane)
 
 
 async def queue(store: Store, *posts: Post) -> list[str]:
@@ -175,3 +178,25 @@ async def test_what_was_not_confirmed_when_we_were_stopped_is_said_again_under_i
         await settled(store)
     assert network.keys == [key] * 2
     assert network.said == ["hello"]
+
+
+async def test_a_place_that_is_away_delays_only_itself(store: Store, network: Network) -> None:
+    network.away = {"far"}
+    await queue(store, post("for later", Lane.STOP, room="far"), post("first"), post("second"))
+    async with going_out(store, network) as out:
+        async with asyncio.timeout(PATIENCE):
+            while len(network.said) < 2:
+                await store.write(lambda _: None)
+        network.away.clear()
+        out.wake()
+        await settled(store)
+    assert network.said == ["first", "second", "for later"]
+
+
+async def test_a_post_that_cannot_be_read_back_holds_nobody_up(store: Store, network: Network) -> None:
+    await queue(store, post("garbled"), post("good"))
+    await store.write(lambda tx: tx.execute("UPDATE outbox SET document = x'00' WHERE id = 1"))
+    async with going_out(store, network):
+        await settled(store)
+    assert network.said == ["good"]
+    assert [state for state, _, _ in await rows(store)] == ["failed", "sent"]

@@ -1,10 +1,13 @@
 """What is shown of a component is what it said itself, and how long ago."""
 
+import inspect
+
 import pytest
 
+from bot.desk.targets import resolve
 from bot.fleet.registry import Registry
-from bot.fleet.targets import resolve
 from bot.words.errors import UsageError
+from wire.clock import boot_clock
 from wire.latch import TTL_S
 from wire.messages import Birth, Shown, State, Target
 
@@ -40,6 +43,11 @@ def test_what_never_spoke_is_shown_as_that(registry: Registry) -> None:
     assert (crane.id, walker.id) == ("crane", "walker")
     assert (walker.title, walker.shown, walker.heard_ago_s) == (None, None, None)
     assert walker.says(confirmed=False).text == "not heard since I started"
+
+
+def test_its_age_counts_while_the_machine_sleeps() -> None:
+    default = inspect.signature(Registry).parameters["clock"].default
+    assert default is boot_clock
 
 
 def test_a_statement_is_shown_with_its_age(registry: Registry, clock: Clock) -> None:

@@ -24,7 +24,7 @@ def test_an_empty_database_is_brought_up_to_date(database: sqlite3.Connection) -
     schema.migrate(database)
     assert version(database) == len(schema.STEPS)
     tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert {"inbox", "cursor", "outbox", "audit", "incident", "affected", "pin"} <= tables
+    assert {"inbox", "cursor", "outbox", "audit", "incident", "told_to", "affected", "pin"} <= tables
 
 
 def test_migrating_twice_is_harmless(database: sqlite3.Connection) -> None:
