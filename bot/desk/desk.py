@@ -91,10 +91,12 @@ class Desk:
     async def _see_to(self, received: Received) -> None:
         message = received.message
         line = grammar.parse(message.text, addressed=message.addressed)
+        person = self._people.holder_of(message.account)
+        if line is None and person is not None and grammar.sounds_like_a_stop(message.text):
+            line = Line("", "")  # no command is called so, and the answer says what to send
         if line is None:
             await self._patiently(lambda: self._store.write(lambda tx: inbox.done(tx, received.row)))
             return
-        person = self._people.holder_of(message.account)
         command = self._system.catalogue.find(line.name)
         if person is None:  # they learn nothing, not even that there is a bot that takes commands
             record = functools.partial(_finish, received=received, command=command, result="refused: not listed")
@@ -186,6 +188,8 @@ class Desk:
             )
 
     def _unknown(self, name: str) -> UsageError:
+        if not name:
+            return UsageError("Nothing was stopped.", hint=STOP_LINE)
         near = grammar.nearest(name, self._system.catalogue.names())
         found = near and self._system.catalogue.find(near)
         if found and found.action is Action.STOP:

@@ -12,6 +12,8 @@ _COMMAND = r"([A-Za-z][\w-]{0,62})[!.,:;]*(?:\s+(.*))?"  # who is in a hurry wri
 _PREFIXED = re.compile(rf"\s*(?:!|//?){_COMMAND}\s*", re.DOTALL)
 _BARE = re.compile(rf"\s*(?:!|//?)?{_COMMAND}\s*", re.DOTALL)
 
+_STOP = re.compile(r"\W*(?:stop|halt|shut\s?down)(?:\s+(?:all|everything|now|it))*\W*", re.IGNORECASE)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Line:
@@ -32,6 +34,11 @@ def parse(text: str, *, addressed: bool) -> Line | None:
     """The command in a text, if there is one. A prefix is needed unless the bot itself is spoken to."""
     match = (_BARE if addressed else _PREFIXED).fullmatch(text)
     return None if match is None else Line(match[1].lower(), match[2] or "")
+
+
+def sounds_like_a_stop(text: str) -> bool:
+    """Whether somebody who gave no command may have meant one to stop: `STOP ALL`, `! stop`, `!!halt everything`."""
+    return _STOP.fullmatch(text) is not None
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -217,7 +217,10 @@ async def test_what_is_not_understood_is_helped(counter: Counter, text: str, hin
 
 @pytest.mark.parametrize(
     "text",
-    ["!shutdwn all", "!stpo", "!stop", "!stop!", "!halt", "!shutdown all now", "!shutdown 'all", "!shutdown everythin"],
+    [
+        *("!shutdwn all", "!stpo", "!stop", "!stop!", "!halt", "!shutdown all now", "!shutdown 'all"),
+        *("!shutdown everythin", "STOP ALL", "! stop all", "!!halt everything!!", "stop", "Shut down now!"),
+    ],
 )
 async def test_a_mistyped_stop_is_answered_with_the_exact_line_to_send(counter: Counter, text: str) -> None:
     answer = await counter.said(text)

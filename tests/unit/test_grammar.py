@@ -111,3 +111,25 @@ def test_what_somebody_may_have_meant_is_near() -> None:
     assert grammar.nearest("stat", known) == "status"
     assert grammar.nearest("xyzzy", known) is None
     assert grammar.nearest("stop", []) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["STOP ALL", "stop", "! stop all", "!!halt everything!!", "Shut down now!", "*stop it*"]
+)
+def test_a_cry_to_stop_is_heard_without_its_prefix(text: str) -> None:
+    assert grammar.sounds_like_a_stop(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "don't stop", "stop that laser please", "stopped", "unstoppable", "all stop here"]
+)
+def test_talk_about_stopping_is_no_cry(text: str) -> None:
+    assert not grammar.sounds_like_a_stop(text)
+
+
+@given(messy)
+@example("stop" + " " * 100_000 + "x")
+@example("stop" + " all" * 30_000 + " x")
+@example("!" * 100_000)
+def test_any_text_may_be_asked_whether_it_is_a_cry(text: str) -> None:
+    assert grammar.sounds_like_a_stop(text) in (True, False)
