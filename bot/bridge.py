@@ -21,8 +21,13 @@ class Inlet(Protocol):
     async def accept(self, messages: Sequence[Message], *, cursor: str) -> None:
         """Put messages into the inbox and move the network's cursor on, in one commit.
 
-        A message that is there already is passed over, so the same batch may come again.
+        A message that is there already is passed over, so the same batch may come again. Raises StoreError where the
+        disk does not take it; what must not wait for the disk is done all the same.
         """
+        ...
+
+    async def despite_the_disk(self, messages: Sequence[Message]) -> None:
+        """Do what must not wait for a disk, because the bridge's own does not take the batch. It must come again."""
         ...
 
     async def cursor(self) -> str | None:

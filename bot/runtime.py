@@ -16,7 +16,7 @@ from bot.settings import Settings
 from bot.stop.bell import Bell
 from bot.store import Store, audit, inbox
 from bot.system import System
-from bot.words.errors import SettingsError
+from bot.words.errors import SettingsError, StoreError
 from bot.words.message import Message
 from wire.envelope import PrivateKey
 from wire.mqtt import Delivery, Link
@@ -24,7 +24,7 @@ from wire.mqtt import Delivery, Link
 log = structlog.get_logger(__name__)
 
 
-class _Inlet:
+class Intake:
     """Where one network's bridge puts what it received."""
 
     def __init__(self, network: str, store: Store, desk: Desk) -> None:
@@ -33,11 +33,21 @@ class _Inlet:
         self._desk = desk
 
     async def accept(self, messages: Sequence[Message], *, cursor: str) -> None:
-        new = await self._store.write(lambda tx: inbox.accept(tx, self._network, messages, cursor))
+        """Put messages into the inbox. Stops among them go out even where the disk takes nothing."""
+        try:
+            new = await self._store.write(lambda tx: inbox.accept(tx, self._network, messages, cursor))
+        except StoreError:
+            await self.despite_the_disk(messages)
+            raise
         if new:
             self._desk.wake()
 
+    async def despite_the_disk(self, messages: Sequence[Message]) -> None:
+        """Have the stops among messages go out now."""
+        await self._desk.stop_at_once(messages)
+
     async def cursor(self) -> str | None:
+        """The cursor of the last batch that is on disk."""
         return await self._store.read(lambda tx: inbox.cursor(tx, self._network))
 
 
@@ -92,7 +102,7 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey) -> None:
         for network, (plugin, section) in settings.bridges.items():
             own = settings.bot.folder / network
             own.mkdir(mode=0o700, exist_ok=True)
-            office = Office(own, settings.people, store, _Inlet(network, store, desk))
+            office = Office(own, settings.people, store, Intake(network, store, desk))
             bridge = plugin.open(section, office)
             out = Outgoing(network, bridge, store)
             outgoing.append(out)

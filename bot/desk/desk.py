@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import structlog
@@ -18,7 +18,7 @@ from bot.store.inbox import Received
 from bot.system import System
 from bot.words.document import Document, document, mono, text
 from bot.words.errors import Refused, StoreError, TocsinError, UsageError
-from bot.words.message import Lane, Post
+from bot.words.message import Lane, Message, Post
 from bot.words.people import People, Person, Role
 
 T = TypeVar("T")
@@ -67,6 +67,18 @@ class Desk:
                     newest = received.row
                     tasks.create_task(self._deal_with(received))
                 await self._news.wait()
+
+    async def stop_at_once(self, messages: Sequence[Message]) -> None:
+        """Run the stops among messages that the disk does not take. They run again, under the same id, when it does."""
+        for message in messages:
+            line = grammar.parse(message.text, addressed=message.addressed)
+            person = self._people.holder_of(message.account)
+            command = self._system.catalogue.find(line.name) if line else None
+            if line is None or person is None or command is None or command.action is not Action.STOP:
+                continue
+            received = Received(row=0, message=message, received=self._now(), running=False)
+            result, _ = await self._run(received, line, person, command)
+            log.warning("a stop went before the disk", id=received.id, result=result)
 
     async def _open_rows(self, after: int) -> list[Received]:
         return await self._patiently(lambda: self._store.read(lambda tx: inbox.open_rows(tx, after)))

@@ -49,8 +49,12 @@ class Receiver:
         # Who may be believed is asked before a word of the batch is judged.
         await patiently(self._trust.refresh, NetworkError)
         events = await self._events(response, since, known)
-        self._connection.seen.keep()
         messages = self._messages(events)
+        try:
+            self._connection.seen.keep()
+        except StoreError:
+            await self._inlet.despite_the_disk(_aged(response, messages, arrived))
+            raise
         await patiently(functools.partial(self._accept, response, messages, arrived), StoreError)
         self._invitations.answer(response)
         try:
@@ -60,12 +64,7 @@ class Receiver:
         return response.next_batch
 
     async def _accept(self, response: SyncResponse, messages: list[Message], arrived: float) -> None:
-        waited = asyncio.get_running_loop().time() - arrived
-        aged = [
-            dataclasses.replace(message, age_s=age_s(response, message.sent_ms, since_received=waited))
-            for message in messages
-        ]
-        await self._inlet.accept(aged, cursor=response.next_batch)
+        await self._inlet.accept(_aged(response, messages, arrived), cursor=response.next_batch)
 
     async def _events(
         self, response: SyncResponse, since: str | None, known: frozenset[str] | None
@@ -120,3 +119,12 @@ class Receiver:
             age_s=0.0,
             addressed=words.addressed,
         )
+
+
+def _aged(response: SyncResponse, messages: list[Message], arrived: float) -> list[Message]:
+    """The messages with their age as it is now, on the server's clock."""
+    waited = asyncio.get_running_loop().time() - arrived
+    return [
+        dataclasses.replace(message, age_s=age_s(response, message.sent_ms, since_received=waited))
+        for message in messages
+    ]

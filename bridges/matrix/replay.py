@@ -14,6 +14,8 @@ class ReplayIndex:
     """
 
     def __init__(self, path: Path) -> None:
+        self._fresh: dict[tuple[str, str, int], tuple[str, int]] = {}
+        """Seen, and not yet on disk: a disk that is full must not keep a stop from being read."""
         with on_disk():
             # Nobody else has the file; to wait for it would hold everything up.
             self._database = sqlite3.connect(path, timeout=0)
@@ -30,6 +32,8 @@ class ReplayIndex:
                 raise
 
     def __getitem__(self, key: tuple[str, str, int]) -> tuple[str, int]:
+        if key in self._fresh:
+            return self._fresh[key]
         row = self._database.execute(
             "SELECT event, sent_ms FROM seen WHERE sender_key = ? AND session = ? AND number = ?", key
         ).fetchone()
@@ -38,12 +42,14 @@ class ReplayIndex:
         return row[0], row[1]
 
     def __setitem__(self, key: tuple[str, str, int], value: tuple[str, int]) -> None:
-        self._database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?)", (*key, *value))
+        self._fresh[key] = value
 
     def keep(self) -> None:
         """Put on disk what was seen since the last time. Raises StoreError where it does not get there."""
-        with on_disk():
-            self._database.commit()
+        rows = [(*key, *value) for key, value in self._fresh.items()]
+        with on_disk(), self._database:
+            self._database.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?)", rows)
+        self._fresh.clear()
 
     def close(self) -> None:
         """Let go of the file. What was not kept belongs to a batch that was not accepted, and comes again with it."""

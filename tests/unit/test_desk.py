@@ -15,6 +15,7 @@ from bot.desk.call import Call
 from bot.desk.catalogue import Catalogue
 from bot.desk.command import Command, command
 from bot.desk.desk import Desk
+from bot.runtime import Intake
 from bot.stop.bell import Bell
 from bot.store import Store, Tx, audit, inbox, incidents, outbox
 from bot.system import System
@@ -23,6 +24,7 @@ from bot.words.errors import StoreError, TocsinError
 from bot.words.message import Lane, Message, Place, Post, Standing
 from bot.words.people import Account, People, Role
 from bot.words.plain import to_plain
+from wire.messages import ROOT
 
 PATIENCE = 10.0
 SECRET = "opensesame"  # noqa: S105 - somebody's words, to be looked for where they must not be
@@ -402,3 +404,34 @@ async def test_an_outcome_that_the_disk_refuses_is_written_and_answered_when_it_
         answer = await counter.said("!shutdown all")
     assert answer.startswith("STOPPING everything")
     assert len({payload for _, payload in published}) == 1
+
+
+async def test_a_stop_goes_out_while_the_disk_takes_nothing_and_is_answered_once_it_does(
+    counter: Counter, store: Store, published: list[tuple[str, bytes]], bell: Bell
+) -> None:
+    intake = Intake("chat", store, counter.desk)
+    message = counter.message("!shutdown all")
+    talk, old = counter.message("x" * 100_000), counter.message("!shutdown walker", age_s=3_600)
+    foreign, weak = counter.message("!shutdown walker", "mallory"), counter.message("!shutdown walker", "vera")
+
+    def fill(tx: Tx) -> None:
+        (pages,) = tx.execute("PRAGMA page_count").fetchone()
+        tx.execute(f"PRAGMA max_page_count = {pages}")
+
+    await store.write(fill)
+    with structlog.testing.capture_logs():
+        for _ in range(2):  # the bridge offers the batch again and again
+            with pytest.raises(StoreError):
+                await intake.accept([message, talk, old, foreign, weak], cursor="c")
+        async with asyncio.timeout(PATIENCE):
+            while not published:
+                await store.read(lambda _: None)
+    assert {topic for topic, _ in published} == {f"{ROOT}/stop/all"}
+    assert [str(each.target) for each in bell.incidents()] == ["all"]
+
+    await store.write(lambda tx: tx.execute("PRAGMA max_page_count = 1000000"))
+    await intake.accept([message], cursor="c")
+    async with counter.open():
+        await counter.all_done()
+    assert [to_plain(post.document)[:8] for post in await counter.answers()] == ["STOPPING"]
+    assert len(await store.read(incidents.all_incidents)) == 1
