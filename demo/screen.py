@@ -17,7 +17,7 @@ NAMES = {"alice": "bold cyan", "bob": "bold magenta", "tocsin": "bold yellow"}
 COLOURS = {
     html.COLOURS[Tone.GOOD]: "green",
     html.COLOURS[Tone.WARN]: "yellow",
-    html.COLOURS[Tone.BAD]: "red",
+    html.COLOURS[Tone.BAD]: "bright_red",
     html.COLOURS[Tone.QUIET]: "bright_black",
 }
 """A terminal's own colours: they read on its background, whatever that is."""
