@@ -39,22 +39,34 @@ async def read_until(process: asyncio.subprocess.Process, words: str) -> None:
     pytest.fail(f"the demo never said {words!r}")
 
 
-def left_running(folder: Path) -> list[str]:
-    """The command lines of all processes that name this folder."""
-    lines: list[str] = []
+def processes(folder: Path) -> dict[int, str]:
+    """All processes that name this folder, and their command lines."""
+    found: dict[int, str] = {}
     for each in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             command = each.read_bytes().replace(b"\0", b" ").decode(errors="replace")
             if str(folder) in command and each.parent.name != str(os.getpid()):
-                lines.append(command)
-    return lines
+                found[int(each.parent.name)] = command
+    return found
+
+
+def left_running(folder: Path) -> list[str]:
+    """The command lines of all processes that name this folder."""
+    return list(processes(folder).values())
 
 
 async def gone(folder: Path) -> None:
     """Wait until the kernel has ended what it still ends."""
+    loop = asyncio.get_running_loop()
     async with asyncio.timeout(10):
-        while left_running(folder):  # noqa: ASYNC110 - the kernel tells nobody but the parent, which is dead
-            await asyncio.sleep(0.05)
+        for pid in processes(folder):
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                ended, watch = asyncio.Event(), os.pidfd_open(pid)
+                loop.add_reader(watch, ended.set)
+                await ended.wait()
+                loop.remove_reader(watch)
+                os.close(watch)
+    assert left_running(folder) == []
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc, which this system has not")

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from components.disk import Disk
 from components.kit import Component
-from demo.broker import ROOT, LocalBroker, mosquitto
+from demo.broker import ROOT, LocalBroker
 from demo.process import Process
 from demo.walker import walker
 from wire.enrolment import Enrolment
@@ -23,8 +23,6 @@ from wire.envelope import PrivateKey, seal, unseal
 from wire.issuer import Incident, Issuer
 from wire.messages import Birth, Lease, Open, Shown, State, Stop, Target
 from wire.mqtt import Broker, Delivery, Link
-
-pytestmark = pytest.mark.skipif(mosquitto() is None, reason="mosquitto is not installed")
 
 PATIENCE = 10.0
 NAME = "tocsin/test"

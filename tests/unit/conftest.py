@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import pytest_asyncio
 from bot.desk.catalogue import Catalogue
 from bot.fleet.registry import Registry
 from bot.stop.bell import Bell, Enrolled
-from bot.store import Store
+from bot.store import Store, Tx
 from bot.system import System
 from bot.words.people import Account, People, Person, Role
 from commands.help import show_help
@@ -72,3 +74,28 @@ async def bell(store: Store, enrolled: dict[str, Enrolled], published: list[tupl
 def system(bell: Bell, enrolled: dict[str, Enrolled]) -> System:
     registry = Registry((name, each.groups) for name, each in enrolled.items())
     return System(Catalogue((show_help, shutdown, status, whoami)), registry, bell)
+
+
+@pytest.fixture
+def hang_disk() -> Callable[[Store], AbstractAsyncContextManager[threading.Event]]:
+    """The writer of a store hangs in a transaction, as on a disk that does not answer, until the event is set."""
+
+    @contextlib.asynccontextmanager
+    async def hang(store: Store) -> AsyncGenerator[threading.Event]:
+        go_on, hangs = threading.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def wait(_: Tx) -> None:
+            loop.call_soon_threadsafe(hangs.set)
+            go_on.wait(10)
+
+        hanging = asyncio.create_task(store.write(wait))
+        async with asyncio.timeout(10):
+            await hangs.wait()
+        try:
+            yield go_on
+        finally:
+            go_on.set()
+            await hanging
+
+    return hang

@@ -7,6 +7,7 @@ import inspect
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 import structlog.testing
@@ -29,6 +30,7 @@ from wire.latch import Kept, Latch
 from wire.messages import LARGEST_STOP, ROOT, Lease, Open, Shown, Stop, Target
 
 PATIENCE = 10.0
+HangDisk = Callable[[Store], AbstractAsyncContextManager[threading.Event]]
 LONG = 3600.0
 BOT_KEY = PrivateKey(b"bot".ljust(32, b"."))
 ORIGIN = Origin(Place("chat", "room"), "$order")
@@ -161,26 +163,6 @@ async def tower(store: Store, *components: Component) -> AsyncGenerator[Tower, N
             await running
 
 
-@contextlib.asynccontextmanager
-async def disk_hangs(store: Store) -> AsyncGenerator[threading.Event, None]:
-    """The writer hangs in a transaction until the event is set."""
-    go_on, hangs = threading.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def hang(_: Tx) -> None:
-        loop.call_soon_threadsafe(hangs.set)
-        go_on.wait(PATIENCE)
-
-    hanging = asyncio.create_task(store.write(hang))
-    async with asyncio.timeout(PATIENCE):
-        await hangs.wait()
-    try:
-        yield go_on
-    finally:
-        go_on.set()
-        await hanging
-
-
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sending again comes at once, so that a test need not wait for it."""
@@ -229,8 +211,8 @@ async def test_a_stop_is_published_on_disk_and_listed_when_the_order_returns(sto
         assert topic == f"{ROOT}/stop/all"
 
 
-async def test_a_stop_goes_out_although_the_disk_hangs(store: Store, walker: Component) -> None:
-    async with tower(store, walker) as t, disk_hangs(store) as go_on:
+async def test_a_stop_goes_out_although_the_disk_hangs(store: Store, walker: Component, hang_disk: HangDisk) -> None:
+    async with tower(store, walker) as t, hang_disk(store) as go_on:
         ordering = asyncio.create_task(t.bell.order(A, ALL, ORIGIN))
         await t.broker.until(lambda: len(t.broker.stops()) >= 2)
         assert not ordering.done()
@@ -241,18 +223,20 @@ async def test_a_stop_goes_out_although_the_disk_hangs(store: Store, walker: Com
 
 
 async def test_a_stop_is_sent_again_past_the_deadline_although_the_disk_hangs(
-    store: Store, walker: Component, monkeypatch: pytest.MonkeyPatch
+    store: Store, walker: Component, monkeypatch: pytest.MonkeyPatch, hang_disk: HangDisk
 ) -> None:
     monkeypatch.setattr(bell_module, "DEADLINE_S", 0.0)
-    async with tower(store, walker) as t, disk_hangs(store) as go_on:
+    async with tower(store, walker) as t, hang_disk(store) as go_on:
         ordering = asyncio.create_task(t.bell.order(A, ALL, ORIGIN))
         await t.broker.until(lambda: len(t.broker.stops()) >= 10)
         go_on.set()
         await ordering
 
 
-async def test_who_joins_a_stop_that_is_not_written_yet_finds_it(store: Store, walker: Component) -> None:
-    async with tower(store, walker) as t, disk_hangs(store) as go_on:
+async def test_who_joins_a_stop_that_is_not_written_yet_finds_it(
+    store: Store, walker: Component, hang_disk: HangDisk
+) -> None:
+    async with tower(store, walker) as t, hang_disk(store) as go_on:
         first = asyncio.create_task(t.bell.order(A, ALL, ORIGIN))
         await asyncio.sleep(0)
         joined = await t.bell.order(B, ALL, ORIGIN)
@@ -435,10 +419,12 @@ async def test_a_last_will_is_answered_with_nothing(store: Store, walker: Compon
         assert t.broker.sent == []
 
 
-async def test_an_unknown_incident_is_on_disk_before_it_is_answered(store: Store, walker: Component) -> None:
+async def test_an_unknown_incident_is_on_disk_before_it_is_answered(
+    store: Store, walker: Component, hang_disk: HangDisk
+) -> None:
     damaged = Component("walker", "legs", kept=None)
     async with tower(store, walker) as t:
-        async with disk_hangs(store) as go_on:
+        async with hang_disk(store) as go_on:
             hearing = asyncio.create_task(t.bell.heard("walker", damaged.asks()))
             for _ in range(20):
                 await asyncio.sleep(0)
@@ -627,13 +613,13 @@ async def test_the_signed_stop_widens_what_was_named_without_it(
 
 
 async def test_what_was_confirmed_is_not_noted_of_what_it_was_widened_to(
-    store: Store, walker: Component, crane: Component
+    store: Store, walker: Component, crane: Component, hang_disk: HangDisk
 ) -> None:
     walker.latch.stop(Stop(A, ALL, 1), bytes(LARGEST_STOP + 1))
     walker.latch.down = True
     async with tower(store, walker, crane) as t:
         await t.talk(walker, rounds=1)
-        async with disk_hangs(store) as go_on:
+        async with hang_disk(store) as go_on:
             waiting: list[asyncio.Task[object]] = [asyncio.create_task(t.bell.order(B, Target(id="crane"), ORIGIN))]
             await t.broker.until(lambda: bool(t.broker.stops()))
             waiting.append(asyncio.create_task(t.bell.heard("walker", walker.asks())))  # it confirms what it named

@@ -8,7 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from bot.store import Store, Tx
 from bot.words.errors import StoreError
 
 PATIENCE = 10.0
+HangDisk = Callable[[Store], AbstractAsyncContextManager[threading.Event]]
 
 
 @pytest.fixture
@@ -34,26 +36,6 @@ def names_on_disk(path: Path) -> set[str]:
         return {name for (name,) in other.execute("SELECT network FROM cursor")}
 
 
-@contextlib.asynccontextmanager
-async def held_up(store: Store) -> AsyncGenerator[threading.Event]:
-    """The writer hangs in a transaction, as on a disk that does not answer, until the event is set."""
-    go_on, hangs = threading.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def hang(_: Tx) -> None:
-        loop.call_soon_threadsafe(hangs.set)
-        go_on.wait(PATIENCE)
-
-    hanging = asyncio.create_task(store.write(hang))
-    async with asyncio.timeout(PATIENCE):
-        await hangs.wait()
-    try:
-        yield go_on
-    finally:
-        go_on.set()
-        await hanging
-
-
 async def test_what_is_confirmed_is_on_disk(store: Store, path: Path) -> None:
     async def write(name: str) -> None:
         await store.write(lambda tx: tx.execute(add(name)))
@@ -62,11 +44,11 @@ async def test_what_is_confirmed_is_on_disk(store: Store, path: Path) -> None:
     await asyncio.gather(*(write(f"n{number}") for number in range(30)))
 
 
-async def test_what_waits_is_committed_together(store: Store) -> None:
+async def test_what_waits_is_committed_together(store: Store, hang_disk: HangDisk) -> None:
     commits: list[str] = []
     await store.write(lambda tx: tx.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None))
     commits.clear()
-    async with held_up(store) as go_on:
+    async with hang_disk(store) as go_on:
         writes = [
             asyncio.create_task(store.write(lambda tx, n=number: tx.execute(add(f"n{n}")).rowcount))
             for number in range(100)
@@ -86,7 +68,7 @@ async def test_more_than_one_commit_takes_is_written_in_order(store: Store, path
     assert len(names_on_disk(path)) == 600
 
 
-async def test_one_that_fails_undoes_only_itself(store: Store, path: Path) -> None:
+async def test_one_that_fails_undoes_only_itself(store: Store, path: Path, hang_disk: HangDisk) -> None:
     class MyFault(Exception):
         pass
 
@@ -94,7 +76,7 @@ async def test_one_that_fails_undoes_only_itself(store: Store, path: Path) -> No
         tx.execute(add("bad"))
         raise MyFault
 
-    async with held_up(store) as go_on:
+    async with hang_disk(store) as go_on:
         before = asyncio.create_task(store.write(lambda tx: tx.execute(add("before"))))
         failing = asyncio.create_task(store.write(fail))
         wrong = asyncio.create_task(store.write(lambda tx: tx.execute("SELECT absent FROM nowhere")))
@@ -123,14 +105,16 @@ async def test_a_full_disk_is_told_and_survived(store: Store, path: Path) -> Non
     assert names_on_disk(path) == {"later"}
 
 
-async def test_a_commit_that_fails_is_confirmed_to_nobody_and_survived(store: Store, path: Path) -> None:
+async def test_a_commit_that_fails_is_confirmed_to_nobody_and_survived(
+    store: Store, path: Path, hang_disk: HangDisk
+) -> None:
     orphan = "INSERT INTO affected (incident, component) VALUES ('nothing', 'walker')"
 
     def doom(tx: Tx) -> None:
         tx.execute("PRAGMA defer_foreign_keys = ON")  # what is wrong shows at the commit
         tx.execute(orphan)
 
-    async with held_up(store) as go_on:
+    async with hang_disk(store) as go_on:
         good = asyncio.create_task(store.write(lambda tx: tx.execute(add("good"))))
         doomed = asyncio.create_task(store.write(doom))
         await asyncio.sleep(0)
@@ -143,8 +127,10 @@ async def test_a_commit_that_fails_is_confirmed_to_nobody_and_survived(store: St
     assert names_on_disk(path) == {"later"}
 
 
-async def test_what_a_cancelled_caller_handed_in_is_still_written(store: Store, path: Path) -> None:
-    async with held_up(store) as go_on:
+async def test_what_a_cancelled_caller_handed_in_is_still_written(
+    store: Store, path: Path, hang_disk: HangDisk
+) -> None:
+    async with hang_disk(store) as go_on:
         cancelled = asyncio.create_task(store.write(lambda tx: tx.execute(add("cancelled"))))
         await asyncio.sleep(0)
         cancelled.cancel()
@@ -179,8 +165,8 @@ async def test_a_reader_cannot_write(store: Store, path: Path) -> None:
     assert names_on_disk(path) == set()
 
 
-async def test_a_reader_waits_for_no_writer(store: Store) -> None:
-    async with held_up(store):
+async def test_a_reader_waits_for_no_writer(store: Store, hang_disk: HangDisk) -> None:
+    async with hang_disk(store):
         async with asyncio.timeout(PATIENCE):
             assert await store.read(lambda tx: tx.execute("SELECT count(*) FROM cursor").fetchone()) == (0,)
 
