@@ -2,7 +2,20 @@
 
 import dataclasses
 import enum
+import re
 from collections.abc import Iterable
+from typing import ClassVar
+
+from bot.words.glyphs import quoted
+
+MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/webp"})
+"""Pictures that hold no script. SVG does, so it is not among them."""
+MOST_BYTES = 4 * 1024 * 1024
+MOST_PIXELS = 16_384
+"""To a side."""
+LONGEST_S = 10.0**9
+"""Some thirty years: nothing that we report on takes longer."""
+LANGUAGE = re.compile(r"[A-Za-z0-9+#_.-]{0,32}")
 
 
 class Tone(enum.StrEnum):
@@ -62,7 +75,61 @@ class Items:
     entries: tuple[Text, ...]
 
 
-Block = Text | Table | Items
+@dataclasses.dataclass(frozen=True, slots=True)
+class Code:
+    """Lines that stand as they are: a log, a piece of a file."""
+
+    text: str
+    language: str = ""
+    """For colours where a network has them: `python`, `json`."""
+
+    def __post_init__(self) -> None:
+        if LANGUAGE.fullmatch(self.language) is None:
+            raise ValueError(f"{quoted(self.language)} is no name of a language")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """How far something has come."""
+
+    done: float
+    """From 0 to 1."""
+    label: str = ""
+    eta_s: float | None = None
+    """How long it will take from now on. None where nobody can tell."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.done <= 1:
+            raise ValueError(f"{self.done} is not between 0 and 1")
+        if self.eta_s is not None and not 0 <= self.eta_s <= LONGEST_S:
+            raise ValueError(f"{self.eta_s} s is no time that something takes")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture, and the words that stand for it where none can be shown. The bridge sends it."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}
+    """Any bytes come back from the store as they were."""
+
+    alt: str
+    media_type: str
+    data: bytes = dataclasses.field(repr=False)
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.media_type not in MEDIA_TYPES:
+            raise ValueError(f"{quoted(self.media_type)} is none of {', '.join(sorted(MEDIA_TYPES))}")
+        if not 0 < len(self.data) <= MOST_BYTES:
+            raise ValueError(f"a picture of {len(self.data)} bytes, where 1 to {MOST_BYTES} are taken")
+        for side in (self.width, self.height):
+            if not 0 < side <= MOST_PIXELS:
+                raise ValueError(f"a picture {side} pixels wide or high, where 1 to {MOST_PIXELS} are taken")
+
+
+Block = Text | Table | Items | Code | Progress | Picture
+"""No two have a field in common that both must have, so a stored one is read as what it was. Keep it so."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,6 +157,21 @@ def text(*words: Words) -> Text:
 def table(head: Iterable[str], rows: Iterable[Iterable[Words]]) -> Table:
     """A table of plain and set words."""
     return Table(tuple(head), tuple(tuple(_span(cell) for cell in row) for row in rows))
+
+
+def code(text: str, language: str = "") -> Code:
+    """Lines that stand as they are."""
+    return Code(text, language)
+
+
+def progress(done: float, label: str = "", *, eta_s: float | None = None) -> Progress:
+    """A bar with its label in front of it."""
+    return Progress(done, label, eta_s)
+
+
+def picture(alt: str, media_type: str, data: bytes, *, width: int, height: int) -> Picture:
+    """A picture with the words that stand for it."""
+    return Picture(alt, media_type, data, width, height)
 
 
 def document(*blocks: Block | Words) -> Document:

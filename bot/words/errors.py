@@ -5,10 +5,13 @@ TocsinError          what happened, and what to do next
 ├── UsageError       a command was typed in a way that it does not take
 ├── Refused          the one who asks may not do this from where they stand
 ├── StoreError       the database cannot be used
-│   └── StoreInUse   another bot holds it
+│   ├── StoreInUse   another bot holds it
+│   └── StoreRefused what is to be written is against its rules; the same again would be, too
 └── NetworkError     a chat network or a broker did not take something
     └── Unreachable  it is away; the same again later may work
 """
+
+from collections.abc import Iterator
 
 
 class TocsinError(Exception):
@@ -43,6 +46,10 @@ class StoreInUse(StoreError):
     """Another bot holds the database."""
 
 
+class StoreRefused(StoreError):
+    """What is to be written is against the rules of the database. The same again would be refused again."""
+
+
 class NetworkError(TocsinError):
     """A chat network or a broker did not take something, and will not take it later."""
 
@@ -53,3 +60,12 @@ class Unreachable(NetworkError):
     def __init__(self, what: str, *, hint: str = "", retry_after: float | None = None) -> None:
         super().__init__(what, hint=hint)
         self.retry_after = retry_after
+
+
+def each_of(group: BaseExceptionGroup[TocsinError]) -> Iterator[TocsinError]:
+    """The errors in a group, and in the groups in it."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from each_of(error)
+        else:
+            yield error

@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+from typing import Self
 
 from bot.words.document import Document
 from bot.words.people import Account
@@ -17,14 +18,30 @@ class Place:
     def __str__(self) -> str:
         return f"{self.network}:{self.id}"
 
+    @classmethod
+    def parse(cls, word: str) -> Self:
+        """A place as it is written: `matrix:!room:example.org`. Raises ValueError for what is none."""
+        network, _, place = word.partition(":")
+        if not network or not place.strip() or not word.isprintable():
+            raise ValueError("must be a network and a place on it, such as matrix:!room:example.org")
+        return cls(network, place)
+
 
 class Standing(enum.StrEnum):
-    """How sure the bridge is of who wrote a message. The desk decides what that allows."""
+    """How sure we are of who said something. `bot/desk/authority.py` decides what that allows."""
 
     ATTESTED = "attested"
     """Decrypted and verified, from a cross-signed device of a pinned identity."""
     UNPROVEN = "unproven"
-    """The network names the account, but nothing signed by that account's owner proves it."""
+    """An encrypted network names the account, but nothing signed by that account's owner proves it."""
+    NAMED = "named"
+    """A server that we trust to know its own accounts names the account; nothing is end to end."""
+    LOCAL = "local"
+    """The kernel of this machine says which user is at the other end."""
+    KEY = "key"
+    """Signed with a stop key. Nobody is named, and nothing but a stop follows."""
+    RELAYED = "relayed"
+    """Passed on by something that says who wrote it, such as MQTT or a bridge."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,6 +64,18 @@ class Message:
     """It was said to the bot alone or by naming it, so that a command needs no prefix."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """A message was edited or taken back after it was sent. It never commands anything; it voids what was asked."""
+
+    event: str
+    """The message that was changed."""
+    account: Account
+    """Who changed it."""
+    removed: bool = False
+    """It was taken back, by its writer or by a moderator. Else it was edited, which only its writer can do."""
+
+
 class Lane(enum.IntEnum):
     """Which post goes first when a network takes only so many."""
 
@@ -66,3 +95,7 @@ class Post:
     lane: Lane
     reply_to: str | None = None
     """The event that this answers."""
+    subject: str | None = None
+    """What it reports on. In one place a newer post on the same subject edits the older one, or replaces it unsent."""
+    edits: str | None = None
+    """The event that this post takes the place of. The way out fills it in."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+from collections.abc import Callable
 
 
 class Role(enum.IntEnum):
@@ -36,16 +37,54 @@ class Person:
 
 
 class People:
-    """Everybody whom the configuration lists, found by account."""
+    """Everybody whom the configuration lists, found by account. Who is suspended has no account that counts."""
 
-    def __init__(self, people: "tuple[Person, ...]" = ()) -> None:
+    def __init__(self, people: tuple[Person, ...] = ()) -> None:
         self.listed = people
         self._by_account = {account: person for person in people for account in person.accounts}
+        self._by_name = {person.name: person for person in people}
+        self._suspended: set[str] = set()
+        self._watchers: list[Callable[[], None]] = []
 
     def holder_of(self, account: Account) -> Person | None:
-        """The person behind an account, or nobody."""
+        """The person behind an account; nobody where it is not listed, or where that person is suspended."""
+        person = self._by_account.get(account)
+        return None if person is None or person.name in self._suspended else person
+
+    def owner_of(self, account: Account) -> Person | None:
+        """The person who is listed with an account, suspended or not."""
         return self._by_account.get(account)
 
+    def named(self, name: str) -> Person | None:
+        """The person of this name, suspended or not."""
+        return self._by_name.get(name)
+
     def accounts_on(self, network: str) -> frozenset[Account]:
-        """All listed accounts on one network."""
-        return frozenset(account for account in self._by_account if account.network == network)
+        """All accounts on one network that count."""
+        return frozenset(
+            account
+            for account, person in self._by_account.items()
+            if account.network == network and person.name not in self._suspended
+        )
+
+    def is_suspended(self, name: str) -> bool:
+        """Whether this person's accounts count for nothing."""
+        return name in self._suspended
+
+    def suspend(self, name: str) -> None:
+        """From now on nothing that this person says counts, anywhere."""
+        self._suspended.add(name)
+        self._tell()
+
+    def resume(self, name: str) -> None:
+        """This person's accounts count again."""
+        self._suspended.discard(name)
+        self._tell()
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have this called whenever the accounts that count have changed."""
+        self._watchers.append(changed)
+
+    def _tell(self) -> None:
+        for changed in self._watchers:
+            changed()

@@ -1,11 +1,12 @@
 """A document as plain text: for terminals without colour, and for clients that show no HTML."""
 
-from bot.words.document import Block, Document, Items, Span, Table, Text
+from bot.words import gauge, glyphs
+from bot.words.document import Block, Code, Document, Items, Picture, Progress, Span, Table, Text
 
 
 def to_plain(document: Document) -> str:
     """The whole document, blocks apart by an empty line."""
-    return "\n\n".join(_block(block) for block in document.blocks)
+    return "\n\n".join(said for block in document.blocks if (said := _block(block)))
 
 
 def _block(block: Block) -> str:
@@ -16,17 +17,29 @@ def _block(block: Block) -> str:
             return "\n".join(f"• {_line(entry.spans)}" for entry in block.entries)
         case Table():
             return _table(block)
+        case Code():
+            return "\n".join(f"    {line}".rstrip() for line in glyphs.lines(block.text))
+        case Progress():
+            return _progress(block)
+        case Picture():
+            return f"[picture: {glyphs.one_line(block.alt)}]"
 
 
 def _line(spans: tuple[Span, ...]) -> str:
-    return "".join(span.text for span in spans)
+    return glyphs.one_line("".join(span.text for span in spans))
 
 
 def _table(block: Table) -> str:
-    rows = [[cell.text for cell in row] for row in block.rows]
+    rows = [[glyphs.one_line(cell.text) for cell in row] for row in block.rows]
     if any(block.head):
-        rows.insert(0, list(block.head))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(block.head))] if rows else []
+        rows.insert(0, [glyphs.one_line(cell) for cell in block.head])
+    widths = [max(map(glyphs.width, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        "  ".join(glyphs.pad(cell, cells) for cell, cells in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def _progress(block: Progress) -> str:
+    bar = "".join(gauge.bar(block))
+    label = f"{glyphs.one_line(block.label)}\n" if block.label else ""
+    return f"{label}{bar} {gauge.percent(block)}{gauge.left(block)}"
