@@ -6,8 +6,11 @@ import time
 from collections.abc import Sequence
 
 from bot.store.store import Tx
-from bot.words.message import Message, Place, Standing
+from bot.words.message import Change, Message, Place, Standing
 from bot.words.people import Account
+
+MOST_AT_ONCE = 1000
+MOST_COUNTED = 100_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -19,44 +22,69 @@ class Received:
     received: float
     running: bool
     """Its command was begun and not finished: a crash lies between."""
+    edited: bool = False
+    """It was edited by its writer, or taken back, before it was dealt with."""
 
-    @property
-    def id(self) -> str:
-        """One id for all that this message leads to: the same after every restart, and never used again."""
-        return hashlib.sha256(f"{self.message.place.network}:{self.message.event}".encode()).hexdigest()[:32]
+    id: str = dataclasses.field(init=False)
+    """One id for all that this message leads to: the same after every restart, and never used again."""
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha256(f"{self.message.place.network}:{self.message.event}".encode()).hexdigest()
+        object.__setattr__(self, "id", digest[:32])
 
     def age_s(self, now: float) -> float:
         """How old the message is, on the server's clock as it was read at receipt."""
         return max(0.0, self.message.age_s) + max(0.0, now - self.received)
 
 
-def accept(tx: Tx, network: str, messages: Sequence[Message], cursor: str) -> int:
-    """Put messages into the inbox and move the network's cursor on. Returns how many were new."""
-    new = 0
-    for message in messages:
-        done = tx.execute(
-            "INSERT INTO inbox (network, event, place, account, device, standing, addressed, text, sent_ms, age_s,"
-            " received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (network, event) DO NOTHING",
+@dataclasses.dataclass(frozen=True, slots=True)
+class Open:
+    """What is not dealt with on one network."""
+
+    network: str
+    count: int
+    oldest: float
+    """When the one that waits longest came."""
+
+
+def accept(
+    tx: Tx, network: str, messages: Sequence[Message], cursor: str, changes: Sequence[Change] = ()
+) -> list[Received]:
+    """Put messages into the inbox, note which were changed, and move the network's cursor on. Returns what is new."""
+    now = time.time()
+    (newest,) = tx.execute("SELECT coalesce(max(id), 0) FROM inbox").fetchone()
+    taken = tx.executemany(
+        "INSERT INTO inbox (network, id, event, place, account, device, standing, addressed, text, sent_ms, age_s,"
+        " received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (network, event) DO NOTHING",
+        [
             (
                 network,
+                row,
                 message.event,
                 message.place.id,
                 message.account.id,
                 message.device,
-                message.standing,
-                message.addressed,
+                str(message.standing),
+                int(message.addressed),
                 message.text,
                 message.sent_ms,
                 message.age_s,
-                time.time(),
-            ),
-        )
-        new += done.rowcount
+                now,
+            )
+            for row, message in enumerate(messages, start=newest + 1)
+        ],
+    )
+    tx.executemany(
+        "UPDATE inbox SET edited = 1 WHERE network = ? AND event = ? AND state <> 'done' AND (? OR account = ?)",
+        [(network, change.event, change.removed, change.account.id) for change in changes],
+    )
     tx.execute(
         "INSERT INTO cursor (network, token) VALUES (?, ?) ON CONFLICT (network) DO UPDATE SET token = excluded.token",
         (network, cursor),
     )
-    return new
+    if changes or taken.rowcount < len(messages):
+        return open_rows(tx, newest, len(messages))
+    return [Received(row, message, now, running=False) for row, message in enumerate(messages, start=newest + 1)]
 
 
 def cursor(tx: Tx, network: str) -> str | None:
@@ -65,14 +93,31 @@ def cursor(tx: Tx, network: str) -> str | None:
     return None if row is None else row[0]
 
 
-def open_rows(tx: Tx, after: int = 0) -> list[Received]:
-    """All that is not dealt with, in the order in which it came."""
+def open_rows(tx: Tx, after: int = 0, most: int = MOST_AT_ONCE) -> list[Received]:
+    """What is not dealt with, in the order in which it came: a page. The next one begins after its last row."""
     rows = tx.execute(
-        "SELECT network, id, event, place, account, device, standing, addressed, text, sent_ms, age_s, received, state"
-        " FROM inbox WHERE state <> 'done' AND id > ? ORDER BY id",
-        (after,),
+        "SELECT network, id, event, place, account, device, standing, addressed, text, sent_ms, age_s, received, state,"
+        " edited FROM inbox WHERE state <> 'done' AND id > ? ORDER BY id LIMIT ?",
+        (after, most),
     )
     return [_received(*row) for row in rows]
+
+
+def count_open(tx: Tx, most: int = MOST_COUNTED) -> list[Open]:
+    """How much is not dealt with, network by network: among the oldest so many."""
+    rows = tx.execute(
+        "SELECT network, count(*), min(received) FROM"
+        " (SELECT network, received FROM inbox WHERE state <> 'done' ORDER BY id LIMIT ?)"
+        " GROUP BY network ORDER BY network",
+        (most,),
+    )
+    return [Open(*row) for row in rows]
+
+
+def was_edited(tx: Tx, row: int) -> bool:
+    """Whether a message was edited or removed since it came in, as far as is known in this very transaction."""
+    found = tx.execute("SELECT edited FROM inbox WHERE id = ?", (row,)).fetchone()
+    return found is not None and bool(found[0])
 
 
 def begin(tx: Tx, row: int) -> None:
@@ -99,6 +144,7 @@ def _received(  # the columns, in their order
     age_s: float,
     received: float,
     state: str,
+    edited: int,
 ) -> Received:
     message = Message(
         place=Place(network, place),
@@ -111,4 +157,4 @@ def _received(  # the columns, in their order
         age_s=age_s,
         addressed=bool(addressed),
     )
-    return Received(row, message, received, running=state == "running")
+    return Received(row, message, received, running=state == "running", edited=bool(edited))

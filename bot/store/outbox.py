@@ -1,4 +1,8 @@
-"""What is to be said. A row stays until its network has confirmed it."""
+"""What is to be said. A row stays until its network has confirmed it; nothing that waits is dropped unseen.
+
+At a place one post is on its way at a time: the first of a lane, by row. So the words of a lane's first waiting row
+are never touched, and a row that comes to wait again, or in another lane, gets a new number at the end.
+"""
 
 import dataclasses
 import secrets
@@ -6,13 +10,19 @@ import time
 from collections.abc import Sequence
 
 import orjson
-from pydantic import TypeAdapter
 
+from bot.store import digest, documents
 from bot.store.store import Tx
-from bot.words.document import Document
+from bot.words import packed
 from bot.words.message import Lane, Place, Post
 
-_documents = TypeAdapter(Document)
+DIGEST_FROM = 10
+"""More than these wait in one lane at a place, and they become a digest."""
+KEPT_AS_THEY_ARE = 5
+"""The newest ones, which no digest takes in."""
+MOST_IN_ONE_DIGEST = 1000
+"""How many rows are taken in at once. The next call takes the rest."""
+MAY_BE_CONDENSED = frozenset({Lane.ANSWER, Lane.ALERT, Lane.PROGRESS})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,49 +36,223 @@ class Queued:
     lane: Lane
     stored: bytes
     reply_to: str | None
+    subject: str | None = None
+    edits: str | None = None
+    """The event of what was last said here on the same subject."""
 
     @property
     def post(self) -> Post:
         """What is to be said. Raises ValueError where another version has stored what this one cannot read."""
-        return Post(self.place, _documents.validate_json(self.stored), self.lane, self.reply_to)
+        return Post(self.place, packed.load(self.stored), self.lane, self.reply_to, self.subject, self.edits)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits in one lane at one place."""
+
+    place: Place
+    lane: Lane
+    count: int
+    oldest: float
+    """When the one that waits longest was queued."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failure:
+    """A post that its network refused for good."""
+
+    row: int
+    place: Place
+    lane: Lane
+    queued: float
+    error: str
+    words: str
+    """How it begins."""
 
 
 def queue(tx: Tx, post: Post) -> str:
-    """Say it as soon as its network takes it. Returns the post's key; raises ValueError for what is no document."""
+    """Say it as soon as its network takes it. Returns the post's key; raises ValueError for what is no document.
+
+    A post on a subject takes the place of an unsent one on the same subject, if that cannot be on its way already.
+    New words always have a new key: the network may have seen the old one.
+    """
     key = secrets.token_hex(16)
+    stored = packed.dump(post.document)
+    network, place, lane = post.place.network, post.place.id, int(post.lane)
+    if post.subject is not None:
+        overtaken = tx.execute(
+            "SELECT id FROM outbox AS mine WHERE network = ? AND place = ? AND subject = ? AND state = 'waiting'"
+            " AND id > (SELECT min(id) FROM outbox WHERE network = mine.network AND place = mine.place"
+            " AND lane = mine.lane AND state = 'waiting') ORDER BY id DESC LIMIT 1",
+            (network, place, post.subject),
+        ).fetchone()
+        if overtaken is not None:
+            tx.execute(
+                "UPDATE outbox SET id = iif(lane = ?1, id, (SELECT max(id) + 1 FROM outbox)), lane = ?1, key = ?2,"
+                " document = ?3, reply_to = ?4 WHERE id = ?5",
+                (lane, key, stored, post.reply_to, *overtaken),
+            )
+            return key
     tx.execute(
-        "INSERT INTO outbox (key, lane, network, place, document, reply_to, queued) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            key,
-            post.lane,
-            post.place.network,
-            post.place.id,
-            _documents.dump_json(_documents.validate_python(post.document), warnings="error"),
-            post.reply_to,
-            time.time(),
-        ),
+        "INSERT INTO outbox (key, lane, network, place, document, reply_to, subject, queued)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (key, lane, network, place, stored, post.reply_to, post.subject, time.time()),
     )
     return key
 
 
-def waiting(tx: Tx, network: str, most: int = 50, *, away: Sequence[Place] = ()) -> list[Queued]:
-    """What a network should be told next: lane by lane, and in each lane in order. Not for places that are away."""
+def heads(tx: Tx, network: str, busy: Sequence[str], most: int) -> list[Queued]:
+    """The most urgent post of each place that is not busy, the most urgent place first."""
     rows = tx.execute(
-        "SELECT id, key, place, lane, document, reply_to FROM outbox WHERE network = ? AND state = 'waiting'"
-        " AND place NOT IN (SELECT value FROM json_each(?)) ORDER BY lane, id LIMIT ?",
-        (network, orjson.dumps([place.id for place in away]).decode(), most),
+        "WITH RECURSIVE"
+        " at (place) AS ("
+        "  SELECT min(place) FROM outbox WHERE network = ?1 AND state = 'waiting' UNION ALL"
+        "  SELECT (SELECT min(place) FROM outbox WHERE network = ?1 AND state = 'waiting' AND place > at.place)"
+        "  FROM at WHERE at.place IS NOT NULL),"
+        " head (id, lane) AS ("
+        "  SELECT id, lane FROM at JOIN outbox ON id = ("
+        "   SELECT id FROM outbox WHERE network = ?1 AND state = 'waiting' AND place = at.place"
+        "   ORDER BY lane, id LIMIT 1)"
+        "  WHERE at.place NOT IN (SELECT value FROM json_each(?2)) ORDER BY outbox.lane, id LIMIT ?3)"
+        " SELECT mine.id, key, mine.place, mine.lane, document, reply_to, subject, iif(subject IS NULL, NULL, ("
+        "  SELECT event FROM outbox WHERE network = ?1 AND place = mine.place AND subject = mine.subject"
+        "  AND state = 'sent' ORDER BY id DESC LIMIT 1))"
+        " FROM head JOIN outbox AS mine ON mine.id = head.id ORDER BY mine.lane, mine.id",
+        (network, orjson.dumps(list(busy)).decode(), most),
     )
-    return [
-        Queued(row, key, Place(network, place), Lane(lane), document, reply_to)
-        for row, key, place, lane, document, reply_to in rows
-    ]
+    return [_queued(network, *row) for row in rows]
 
 
 def sent(tx: Tx, row: int, event: str) -> None:
-    """The network confirmed it. The words go."""
-    tx.execute("UPDATE outbox SET state = 'sent', event = ?, document = x'' WHERE id = ?", (event, row))
+    """The network confirmed it. The words go, and so does what still waits from before on the same subject."""
+    now = time.time()
+    for network, place, subject in tx.execute(
+        "UPDATE outbox SET state = 'sent', ended = ?, event = ?, document = x'', digest = NULL WHERE id = ?"
+        " RETURNING network, place, subject",
+        (now, event, row),
+    ).fetchall():
+        if subject is not None:
+            tx.execute(
+                "UPDATE outbox SET state = 'merged', ended = ?, document = x''"
+                " WHERE network = ? AND place = ? AND subject = ? AND state = 'waiting' AND id < ?",
+                (now, network, place, subject, row),
+            )
 
 
 def failed(tx: Tx, row: int, error: str) -> None:
-    """The network will never take it. The words stay, so that a person can look."""
-    tx.execute("UPDATE outbox SET state = 'failed', error = ? WHERE id = ?", (error, row))
+    """The network will never take it. The words stay for a while, so that a person can look."""
+    tx.execute("UPDATE outbox SET state = 'failed', ended = ?, error = ? WHERE id = ?", (time.time(), error, row))
+
+
+def condense(tx: Tx, place: Place, lane: Lane, now: float) -> int:
+    """Make one digest of what waits too long in a lane. Returns how many posts went into it.
+
+    The first row of the lane stays as it is, and so do the newest. Answers, alerts and progress only.
+    """
+    if lane not in MAY_BE_CONDENSED:
+        return 0
+    rows = tx.execute(
+        "SELECT id, document, digest, queued FROM outbox"
+        " WHERE network = ? AND place = ? AND lane = ? AND state = 'waiting' ORDER BY id LIMIT ?",
+        (place.network, place.id, int(lane), 1 + MOST_IN_ONE_DIGEST + KEPT_AS_THEY_ARE),
+    ).fetchall()
+    if len(rows) <= DIGEST_FROM:
+        return 0
+    (first, *_), *others = taken = rows[1:-KEPT_AS_THEY_ARE]
+    shown = len(taken) - digest.MOST_LINES  # each row gives one line at least, so of those before none is shown
+    parts: list[digest.Part] = []
+    for number, (_, stored, inner, queued) in enumerate(taken):
+        if inner is not None:
+            parts.append(digest.load(inner))
+        else:
+            parts.append(digest.Line(queued, documents.first_words(stored) if number >= shown else ""))
+    one = digest.join(parts)
+    tx.execute(
+        "UPDATE outbox SET key = ?, document = ?, digest = ?, reply_to = NULL, subject = NULL WHERE id = ?",
+        (secrets.token_hex(16), packed.dump(digest.show(one, now)), digest.dump(one), first),
+    )
+    tx.executemany(
+        "UPDATE outbox SET state = 'merged', ended = ?, document = x'', digest = NULL WHERE id = ?",
+        [(now, row) for row, *_ in others],
+    )
+    return sum(isinstance(part, digest.Line) for part in parts)
+
+
+def waiting_at(tx: Tx) -> list[Waiting]:
+    """How many posts wait, place by place and lane by lane."""
+    rows = tx.execute(
+        "SELECT network, place, lane, count(*), min(queued) FROM outbox WHERE state = 'waiting'"
+        " GROUP BY network, place, lane ORDER BY network, place, lane"
+    )
+    return [Waiting(Place(network, place), Lane(lane), count, oldest) for network, place, lane, count, oldest in rows]
+
+
+def failures(tx: Tx, most: int) -> list[Failure]:
+    """What no network took, the newest first."""
+    rows = tx.execute(
+        "SELECT id, network, place, lane, queued, coalesce(error, ''), document FROM outbox WHERE state = 'failed'"
+        " AND ended IS NOT NULL ORDER BY ended DESC, id DESC LIMIT ?",
+        (most,),
+    )
+    return [
+        Failure(row, Place(network, place), Lane(lane), queued, error, documents.first_words(stored))
+        for row, network, place, lane, queued, error, stored in rows
+    ]
+
+
+def retry(tx: Tx, row: int | None) -> int:
+    """Have one failed post, or all of them, said after all, under the same keys. Returns how many wait again.
+
+    Not where the words are gone, nor what is overtaken: later words on the same subject were said, or will be.
+    """
+    tx.execute(
+        "UPDATE outbox AS mine SET state = 'merged', ended = ?1, document = x'' WHERE state = 'failed'"
+        " AND (?2 IS NULL OR id = ?2) AND EXISTS (SELECT 1 FROM outbox WHERE network = mine.network"
+        " AND place = mine.place AND subject = mine.subject AND id > mine.id AND state IN ('waiting', 'sent'))",
+        (time.time(), row),
+    )
+    failed_rows = tx.execute(
+        "SELECT id FROM outbox WHERE state = 'failed' AND document <> x'' AND (?1 IS NULL OR id = ?1) ORDER BY id",
+        (row,),
+    ).fetchall()
+    (newest,) = tx.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()
+    tx.executemany(
+        "UPDATE outbox SET id = ?, state = 'waiting', ended = NULL, error = NULL WHERE id = ?",
+        [(number, old) for number, (old,) in enumerate(failed_rows, start=newest + 1)],
+    )
+    return len(failed_rows)
+
+
+def discard(tx: Tx, which: Sequence[int] | Place) -> int:
+    """Give up rows, or all of a place, whether failed or waiting. Returns how many.
+
+    Never what belongs to a stop, nor the first that waits in a lane: it may be on its way.
+    """
+    place, rows = (which, ()) if isinstance(which, Place) else (None, which)
+    return tx.execute(
+        "UPDATE outbox AS mine SET state = 'discarded', ended = ?, document = x'', digest = NULL"
+        " WHERE (network = ? AND place = ? OR id IN (SELECT value FROM json_each(?))) AND lane <> ?"
+        " AND (state = 'failed' OR state = 'waiting' AND id > (SELECT min(id) FROM outbox WHERE"
+        " network = mine.network AND place = mine.place AND lane = mine.lane AND state = 'waiting'))",
+        (
+            time.time(),
+            place and place.network,
+            place and place.id,
+            orjson.dumps(list(rows)).decode(),
+            int(Lane.STOP),
+        ),
+    ).rowcount
+
+
+def _queued(  # the columns, in their order
+    network: str,
+    row: int,
+    key: str,
+    place: str,
+    lane: int,
+    stored: bytes,
+    reply_to: str | None,
+    subject: str | None,
+    edits: str | None = None,
+) -> Queued:
+    return Queued(row, key, Place(network, place), Lane(lane), stored, reply_to, subject, edits)

@@ -75,6 +75,74 @@ STEPS = (
         PRIMARY KEY (network, account)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE inbox ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE outbox_2 (
+        id       INTEGER PRIMARY KEY,
+        key      TEXT NOT NULL UNIQUE,
+        lane     INTEGER NOT NULL,
+        network  TEXT NOT NULL,
+        place    TEXT NOT NULL,
+        document BLOB NOT NULL,
+        reply_to TEXT,
+        subject  TEXT,
+        digest   BLOB,
+        queued   REAL NOT NULL,
+        state    TEXT NOT NULL DEFAULT 'waiting'
+                 CHECK (state IN ('waiting', 'sent', 'failed', 'merged', 'discarded')),
+        ended    REAL CHECK ((ended IS NULL) = (state = 'waiting')),
+        event    TEXT,
+        error    TEXT
+    ) STRICT;
+    INSERT INTO outbox_2 (id, key, lane, network, place, document, reply_to, queued, state, ended, event, error)
+        SELECT id, key, lane, network, place, document, reply_to, queued, state,
+               CASE state WHEN 'sent' THEN queued WHEN 'failed' THEN CAST(strftime('%s', 'now') AS REAL) END,
+               event, error FROM outbox;
+    DROP TABLE outbox;
+    ALTER TABLE outbox_2 RENAME TO outbox;
+    CREATE INDEX outbox_waiting ON outbox (network, place, lane, id) WHERE state = 'waiting';
+    CREATE INDEX outbox_subject ON outbox (network, place, subject, id) WHERE subject IS NOT NULL;
+    CREATE INDEX outbox_ended ON outbox (state, ended) WHERE ended IS NOT NULL;
+    CREATE TABLE request (
+        code     TEXT PRIMARY KEY,
+        id       TEXT NOT NULL UNIQUE,
+        person   TEXT NOT NULL,
+        network  TEXT NOT NULL,
+        place    TEXT NOT NULL,
+        account  TEXT NOT NULL,
+        device   TEXT NOT NULL,
+        standing TEXT NOT NULL,
+        event    TEXT NOT NULL,
+        text     TEXT NOT NULL,
+        asked    TEXT NOT NULL,
+        digest   TEXT NOT NULL,
+        made     REAL NOT NULL,
+        expires  REAL NOT NULL,
+        state    TEXT NOT NULL DEFAULT 'open'
+                 CHECK (state IN ('open', 'running', 'done', 'failed', 'unknown', 'denied', 'expired', 'void')),
+        decided  TEXT
+    ) STRICT;
+    CREATE INDEX request_open ON request (expires) WHERE state IN ('open', 'running');
+    CREATE INDEX request_event ON request (network, event);
+    CREATE TABLE overlay (
+        key   TEXT PRIMARY KEY,
+        value TEXT NOT NULL,
+        by    TEXT NOT NULL,
+        at    REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE said (
+        network        TEXT NOT NULL,
+        place          TEXT NOT NULL,
+        event          TEXT NOT NULL,
+        origin_network TEXT NOT NULL,
+        origin_place   TEXT NOT NULL,
+        origin_event   TEXT NOT NULL,
+        at             REAL NOT NULL,
+        PRIMARY KEY (network, place, event)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX said_origin ON said (origin_network, origin_place, origin_event);
+    CREATE INDEX said_at ON said (at);
+    """,
 )
 
 
@@ -87,4 +155,9 @@ def migrate(connection: sqlite3.Connection) -> None:
             hint="Run the newer Tocsin, or give this one a folder of its own.",
         )
     for number, step in enumerate(STEPS[version:], start=version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.rollback()
+            raise

@@ -6,19 +6,68 @@ import dataclasses
 import queue
 import sqlite3
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from bot.store.lock import Lock
 from bot.store.schema import migrate
-from bot.words.errors import StoreError
+from bot.words.errors import StoreError, StoreRefused
 
 T = TypeVar("T")
-Tx: TypeAlias = sqlite3.Connection
-"""An open transaction. Only the store makes one; the functions of the tables beside this module take it."""
 
 MOST_IN_ONE_COMMIT = 256
+MOST_WAITING = 10_000
+"""Pieces of work that are handed in and not on disk."""
+READ_ENDS_WITHIN_S = 1.0
+"""How long the end waits for a read that is under way. One that hangs is left behind, with its connection."""
+
+
+class Rows(Protocol):
+    """What a statement gave: rows to go through once, or how many it changed."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed."""
+        ...
+
+    @property
+    def lastrowid(self) -> int | None:
+        """The number of the row that was added."""
+        ...
+
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Tx(Protocol):
+    """An open transaction. Only the store makes one; the functions of the tables beside this module take it."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Rows:
+        """Run one statement."""
+        ...
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Rows:
+        """Run one statement for each set of parameters."""
+        ...
+
+
+@dataclasses.dataclass(slots=True)
+class Counts:
+    """What the writer did so far, for the metrics."""
+
+    commits: int = 0
+    jobs: int = 0
+    """Pieces of work that were done and confirmed."""
+    refused: int = 0
+    """Pieces of work that were not taken, because too many waited."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -28,25 +77,21 @@ class _Job:
     result: Any = None
     error: Exception | None = None
 
-    def settle(self) -> None:
-        if self.answer.done():  # the one who asked was cancelled; the work is done all the same
-            return
-        if self.error is None:
-            self.answer.set_result(self.result)
-        else:
-            self.answer.set_exception(self.error)
-
 
 class Store:
     """What waits when the writer is free is committed together."""
 
-    def __init__(self, path: Path, writing: Tx, reading: Tx) -> None:
+    def __init__(self, path: Path, writing: sqlite3.Connection, reading: sqlite3.Connection) -> None:
         self.path = path
+        self.counts = Counts()
         self._writing = writing
         self._reading = reading
         self._one_reader = asyncio.Lock()
+        self._under_way: asyncio.Future[Any] | None = None
+        """The read that has the lock: its thread uses the connection."""
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting = 0
         self._closed = False
         self._thread = threading.Thread(target=self._commit_all, name="store", daemon=True)
         self._thread.start()
@@ -71,17 +116,42 @@ class Store:
         """Run a function in a transaction and return its result once it is on disk.
 
         What it raises undoes what it did and nothing else. Once handed in it is done, even if the caller is cancelled.
+        It does nothing but read and write the database: where another in the same commit fails, it runs again.
         """
         if self._closed:
             raise StoreError("The database is closed.")
+        if self._waiting >= MOST_WAITING:
+            self.counts.refused += 1
+            raise StoreError(
+                f"The database did not take it: {self._waiting} pieces of work wait for it.",
+                hint="Look at the disk: is it slow, or does it not answer?",
+            )
         answer: asyncio.Future[T] = self._loop.create_future()
+        self._waiting += 1
         self._jobs.put(_Job(work, answer))
         return await answer
 
     async def read(self, work: Callable[[Tx], T]) -> T:
-        """Run a function that only reads. It sees all that is committed, and holds no writer up."""
-        async with self._one_reader:
-            return await asyncio.to_thread(_translated, work, self._reading)
+        """Run a function that only reads. It sees all that is committed, and holds no writer up.
+
+        Once begun it runs to its end, even if the caller is cancelled; until then no other read begins.
+        """
+        await self._one_reader.acquire()
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(self._one_reader.release)
+            if self._closed:
+                raise StoreError("The database is closed.")
+            under_way = self._loop.run_in_executor(None, _read, work, self._reading)
+            on_failure.pop_all()
+        self._under_way = under_way
+        under_way.add_done_callback(self._has_read)
+        return await asyncio.shield(under_way)
+
+    def _has_read(self, read: "asyncio.Future[Any]") -> None:
+        self._under_way = None
+        self._one_reader.release()
+        if not read.cancelled():
+            read.exception()  # whoever still waits has it; nobody else needs to
 
     async def _close(self) -> None:
         self._closed = True
@@ -89,63 +159,109 @@ class Store:
         ending = asyncio.ensure_future(asyncio.to_thread(self._thread.join))
         try:
             await asyncio.shield(ending)
+            if self._under_way is not None:
+                await asyncio.wait([self._under_way], timeout=READ_ENDS_WITHIN_S)
         finally:
             self._thread.join()  # where we were cancelled: what was handed in is written before the lock is free
-            self._reading.close()
             self._writing.close()
+            if self._under_way is None:
+                self._reading.close()
+            else:  # closed under its thread, it would take the process down
+                self._under_way.add_done_callback(lambda _: self._reading.close())
 
     def _commit_all(self) -> None:
         while (job := self._jobs.get()) is not None:
             batch = [job]
             ended = False
-            while len(batch) < MOST_IN_ONE_COMMIT and not self._jobs.empty():
-                following = self._jobs.get()
-                if following is None:
-                    ended = True
-                    break
-                batch.append(following)
+            with contextlib.suppress(queue.Empty):
+                while len(batch) < MOST_IN_ONE_COMMIT and not ended:
+                    if (job := self._jobs.get_nowait()) is None:
+                        ended = True
+                    else:
+                        batch.append(job)
             self._commit(batch)
-            self._loop.call_soon_threadsafe(_settle, batch)
+            self._loop.call_soon_threadsafe(self._settle, batch)
             if ended:
                 return
 
     def _commit(self, batch: list[_Job]) -> None:
-        tx = self._writing
+        """Write a batch in one commit. Where work fails, the batch is halved until what fails is alone.
+
+        Failures are rare, so nothing is prepared for them. A full disk undoes all of a commit: so the rest still fits.
+        """
         try:
-            tx.execute("BEGIN IMMEDIATE")
+            written = self._write(batch)
+        except sqlite3.Error as error:  # the disk's, not the work's
+            if self._writing.in_transaction:
+                self._writing.execute("ROLLBACK")
             for job in batch:
-                tx.execute("SAVEPOINT job")
-                try:
-                    job.result = _translated(job.work, tx)
-                except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the one who asked
-                    job.error = error
-                    tx.execute("ROLLBACK TO job")
-                tx.execute("RELEASE job")
-            tx.execute("COMMIT")
-        except sqlite3.Error as error:
-            if tx.in_transaction:
-                tx.execute("ROLLBACK")
+                job.error = _own(error)
+            return
+        if not written:
+            middle = len(batch) // 2
+            self._commit(batch[:middle])
+            self._commit(batch[middle:])
+
+    def _write(self, batch: list[_Job]) -> bool:
+        tx = self._writing
+        tx.execute("BEGIN IMMEDIATE")
+        fault: Exception | None = None
+        try:
             for job in batch:
-                job.error = job.error or _refusal(error)
+                job.result = job.work(tx)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the one who asked
+            fault = error
+        else:
+            try:
+                tx.execute("COMMIT")
+            except sqlite3.IntegrityError as error:  # a rule that is looked at only now: that is the work's fault too
+                fault = error
+        if fault is None:
+            self.counts.commits += 1
+            return True
+        if tx.in_transaction:
+            tx.execute("ROLLBACK")
+        if len(batch) > 1:
+            return False
+        batch[0].error = _own(fault)
+        return True
+
+    def _settle(self, batch: list[_Job]) -> None:
+        self._waiting -= len(batch)
+        self.counts.jobs += sum(job.error is None for job in batch)
+        for job in batch:
+            if job.answer.done():  # the one who asked was cancelled; the work is done all the same
+                continue
+            if job.error is None:
+                job.answer.set_result(job.result)
+            else:
+                job.answer.set_exception(job.error)
 
 
-def _settle(batch: list[_Job]) -> None:
-    for job in batch:
-        job.settle()
-
-
-def _translated(work: Callable[[Tx], T], tx: Tx) -> T:
+def _read(work: Callable[[Tx], T], tx: Tx) -> T:
     try:
         return work(tx)
     except sqlite3.Error as error:
-        raise _refusal(error) from error
+        raise _own(error) from error
 
 
-def _refusal(error: sqlite3.Error) -> StoreError:
-    return StoreError(f"The database did not take it: {error}.", hint="Look at the disk: is it full, or read-only?")
+def _own(error: Exception) -> Exception:
+    """What the caller gets: never an error of the library's."""
+    if not isinstance(error, sqlite3.Error):
+        return error
+    if isinstance(
+        error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError | sqlite3.InterfaceError
+    ):
+        refused = StoreRefused(f"The database refuses it: {error}.", hint="It is a mistake in what wrote it.")
+    else:
+        refused = StoreError(
+            f"The database did not take it: {error}.", hint="Look at the disk: is it full, or read-only?"
+        )
+    refused.__cause__ = error
+    return refused
 
 
-def _connect(path: Path) -> tuple[Tx, Tx]:
+def _connect(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     """One connection for the writer and one for readers."""
     try:
         with contextlib.ExitStack() as on_failure:
