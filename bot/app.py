@@ -1,26 +1,27 @@
 """What can be asked of `tocsin` in a terminal."""
 
 import asyncio
-import contextlib
 import signal
-import sys
-from collections.abc import Coroutine, Generator, Iterator
+from collections.abc import Coroutine
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 import bot
-from bot import logs
-from bot.words.errors import SettingsError, TocsinError
+from bot import extra, logs, telling
+from bot.words.errors import SettingsError
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+configuration = typer.Typer(no_args_is_help=True, help="The configuration: check the file, show what is in force.")
 components = typer.Typer(no_args_is_help=True, help="Components and their keys.")
+app.add_typer(configuration, name="config")
 app.add_typer(components, name="component")
-terminal = Console(stderr=True, highlight=False, soft_wrap=True)
 
 OURS = ("bot", "bridges", "commands", "components", "tocsin", "wire")
 
@@ -37,29 +38,42 @@ def tocsin(
         raise typer.Exit
 
 
-@app.command()
+@app.command("run")
 def run(config: Config = Path("config.toml")) -> None:
     """Run the bot until SIGTERM or Ctrl-C."""
     logs.set_up()
-    with _errors_told():
+    with telling.errors_told():
         _refuse_strangers()
-        from bot import runtime, settings
+        loaded = _load(config)
+        from bot import runtime
 
-        asyncio.run(_until_told(runtime.run(settings.load(config))))
+        asyncio.run(_until_told(runtime.run(loaded)))
 
 
-@app.command("check-config")
-def check_config(config: Config = Path("config.toml")) -> None:
-    """Read the configuration and tell all that is wrong with it."""
-    from bot import settings
-    from bot.desk.catalogue import Catalogue
+@configuration.command("check")
+def check(config: Config = Path("config.toml")) -> None:
+    """Read the file and tell all that is wrong with it."""
+    with telling.errors_told():
+        loaded = _load(config)
+        from bot.desk.catalogue import Catalogue
 
-    with _errors_told():
-        loaded = settings.load(config)
-        Catalogue.installed()
+        Catalogue.installed(loaded.commands)
         listed, enrolled = len(loaded.people.listed), len(loaded.enrolled)
         bridges = ", ".join(sorted(loaded.bridges)) or "none"
         typer.echo(f"{config} is good. People: {listed}. Components: {enrolled}. Chat networks: {bridges}.")
+
+
+@configuration.command("show")
+def show(config: Config = Path("config.toml")) -> None:
+    """Show every key that is in force, and where it comes from."""
+    with telling.errors_told():
+        loaded = _load(config)
+        from bot import keys, settings
+        from bot.settings.effective import effective
+        from bot.store.overlay import entries_in
+
+        changes = settings.weigh(entries_in(loaded.bot.folder / keys.DATABASE), loaded)
+        telling.show(effective(loaded, changes), Console(highlight=False))
 
 
 @components.command("enrol")
@@ -70,25 +84,41 @@ def enrol_component(
     config: Config = Path("config.toml"),
 ) -> None:
     """Make the file that a new component starts with."""
-    from bot import enrol, keys, settings
+    from bot import enrol, keys
     from wire.broker import Broker
     from wire.fields import ID
 
-    with _errors_told():
+    with telling.errors_told():
         _refuse_strangers()
         groups = tuple(dict.fromkeys(group or ()))
         for name in (component, *groups):
             if not ID.fullmatch(name):
                 raise SettingsError(f"{name!r} is no name.", hint="Use small letters, digits and hyphens, up to 63.")
-        loaded = settings.load(config)
+        loaded = _load(config)
         path = Path(f"{component}.json")
         broker = Broker(loaded.mqtt.host, loaded.mqtt.port)
-        bot_key = keys.load_or_make(loaded.bot.folder / "bot.key").public
+        bot_key = keys.load_or_make(loaded.bot.folder / keys.KEY).public
         enrolment = enrol.enrol(component, groups, loaded.mqtt.root, broker, bot_key, path)
         typer.echo(f"{path} is made. It holds the component's own key: bring it there, and let nobody else read it.")
         if loaded.mqtt.username:
             typer.echo("The broker asks for a name and a password: write the component's own into its 'broker'.")
         typer.echo(f"Add this to {config} and start the bot again:\n\n{enrol.stanza(enrolment)}")
+
+
+extra.mount(app, frozenset(str(each.name) for each in (*app.registered_commands, *app.registered_groups)))
+
+
+def _load(config: Path) -> "Settings":
+    """The settings; where there are mistakes they are shown as a table, and that is the end."""
+    from bot import settings
+    from bot.settings.mistakes import Mistakes
+
+    try:
+        return settings.load(config)
+    except Mistakes as mistakes:
+        telling.say(mistakes.summary)
+        telling.show(mistakes.document(), telling.errors)
+        raise typer.Exit(1) from None
 
 
 async def _until_told(work: Coroutine[Any, Any, None]) -> None:
@@ -111,25 +141,3 @@ def _refuse_strangers() -> None:
                 f"The package {name!r} is not Tocsin's own.",
                 hint="Install Tocsin in a virtual environment of its own.",
             )
-
-
-@contextlib.contextmanager
-def _errors_told() -> Generator[None]:
-    """What an operator can mend is told in a sentence each, without a trace."""
-    failed = False
-    try:
-        yield
-    except* TocsinError as group:
-        failed = True
-        for error in _each(group):
-            terminal.print(f"[bold red]Error:[/] {escape(str(error))}")
-    if failed:
-        sys.exit(1)
-
-
-def _each(group: BaseExceptionGroup[TocsinError]) -> Iterator[TocsinError]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _each(error)
-        else:
-            yield error

@@ -7,11 +7,14 @@ import os
 import stat
 from pathlib import Path
 
+from bot.private import write_private
 from bot.words.errors import SettingsError
 from wire.envelope import PrivateKey
 
 SEED_LENGTH = 32
+KEY = "bot.key"
 DATABASE = "tocsin.db"
+"""What the two are called in the bot's folder."""
 
 
 def load_or_make(path: Path) -> PrivateKey:
@@ -28,7 +31,7 @@ def load_or_make(path: Path) -> PrivateKey:
         )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     seed = os.urandom(SEED_LENGTH)
-    _write(path, seed)
+    write_private(path, seed)
     return PrivateKey(seed)
 
 
@@ -42,19 +45,3 @@ def _read(path: Path) -> bytes:
             hint="Bring the file back from a backup. A new key means enrolling every component again.",
         )
     return seed
-
-
-def _write(path: Path, seed: bytes) -> None:
-    """All of it or nothing, whenever the machine goes down."""
-    beside = path.with_name(f"{path.name}.new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(seed)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

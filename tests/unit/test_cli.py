@@ -1,5 +1,8 @@
 """What `tocsin` says in a terminal."""
 
+import asyncio
+import functools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,17 +11,20 @@ import pytest
 
 import bot
 from bot import keys, settings
+from bot.store import Store, overlay
 from wire.enrolment import Enrolment
 
 HOME = Path(bot.__file__).parents[1]
 GOOD = '[mqtt]\nhost = "localhost"\n[people.alice]\nrole = "viewer"\nmatrix = ["@alice:example.org"]\n'
 
 
-def python(*words: str | Path, cwd: Path | None = None, path: Path | str = HOME) -> subprocess.CompletedProcess[str]:
+def python(
+    *words: str | Path, cwd: Path | None = None, path: Path | str = HOME, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - our own code
         [sys.executable, *words],
         cwd=cwd,
-        env={"PYTHONPATH": str(path), "TERM": "dumb"},
+        env={"PYTHONPATH": str(path), "TERM": "dumb", **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -36,22 +42,23 @@ def test_the_version_is_answered_before_anything_large_is_imported(flag: str) ->
     assert done.stdout == f"tocsin {bot.__version__}\n[]\n"
 
 
-def test_without_words_the_help_is_shown_and_the_bot_is_not_imported() -> None:
+def test_the_help_is_shown_with_all_commands_and_neither_the_bot_nor_they_are_imported() -> None:
     code = (
         "import sys; sys.argv = ['tocsin', '--help']\n"
         "from bot.cli import main\n"
         "try: main()\n"
-        "finally: print(sorted({'pydantic', 'nio', 'paho'} & sys.modules.keys()))"
+        "finally: print(sorted({'pydantic', 'nio', 'paho', 'bridges.console', 'bridges'} & sys.modules.keys()))"
     )
     done = python("-c", code)
-    assert "check-config" in done.stdout
+    for command in ("run  ", "config  ", "component  ", "chat       Talk to the running bot from this machine"):
+        assert f"\n  {command}" in done.stdout
     assert done.stdout.endswith("[]\n")
 
 
 def test_a_good_configuration_is_told_and_counted(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(GOOD)
-    done = python("-m", "bot", "check-config", "--config", config)
+    done = python("-m", "bot", "config", "check", "--config", config)
     assert (done.returncode, done.stderr) == (0, "")
     assert "is good. People: 1. Components: 0. Chat networks: none." in done.stdout
 
@@ -59,21 +66,121 @@ def test_a_good_configuration_is_told_and_counted(tmp_path: Path) -> None:
 def test_a_bad_configuration_is_told_in_full_and_fails(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(GOOD.replace("viewer", "queen").replace("[mqtt]", "[mqtt]\nport = 0"))
-    done = python("-m", "bot", "check-config", "-c", config)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.startswith("Error: ")
-    assert "people.alice.role: " in done.stderr
-    assert "mqtt.port: " in done.stderr
+    for command in (["config", "check"], ["config", "show"], ["run"]):
+        done = python("-m", "bot", *command, "-c", config)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.splitlines() == [
+            f"Error: {config} cannot be used: 2 mistakes.",
+            "line 2  mqtt.port          must be from 1 to 65535; found 0",
+            'line 5  people.alice.role  must be viewer, operator or commander; found "queen"',
+        ]
+
+
+def test_what_is_asked_of_a_command_that_there_is_not_is_told(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f"{GOOD}[commands.hepl]\n")
+    done = python("-m", "bot", "config", "check", "-c", config)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "commands.hepl" in done.stderr
+    assert "help" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_configuration_that_is_not_there_is_told(tmp_path: Path) -> None:
-    for command in ("check-config", "run"):
-        done = python("-m", "bot", command, cwd=tmp_path)
+    for command in (["config", "check"], ["config", "show"], ["run"]):
+        done = python("-m", "bot", *command, cwd=tmp_path)
         assert done.returncode == 1
         assert "config.toml cannot be read: No such file or directory." in done.stderr
         assert "Traceback" not in done.stderr
+
+
+async def test_what_is_in_force_is_shown_while_the_bot_runs_and_no_secret_is(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(GOOD.replace("[people", 'username = "u"\npassword_env = "OUR_PASSWORD"\n[people'))
+    (tmp_path / "state").mkdir(mode=0o700)
+    async with Store.opened(tmp_path / "state" / "tocsin.db") as store:
+        await store.write(lambda tx: overlay.put(tx, "people.alice.suspended", value=True, by="carol"))
+        show = functools.partial(python, "-m", "bot", "config", "show", "-c", config)
+        done = await asyncio.to_thread(show, OUR_PASSWORD="sesame")  # noqa: S106 - the test's own
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = {tuple(re.split(" {2,}", line)) for line in done.stdout.splitlines()}
+    assert ("bot.name", "tocsin", "default") in shown
+    assert ("mqtt.host", "localhost", "file") in shown
+    assert ("mqtt.password_env", "environment OUR_PASSWORD", "file") in shown
+    assert re.search(
+        r"people\.alice\.suspended +true +chat \(by carol, (\d{4}-\d\d-\d\d )?\d\d:\d\d UTC\)\n", done.stdout
+    )
+    assert "sesame" not in done.stdout
+
+
+def test_showing_what_is_in_force_makes_no_file(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(GOOD)
+    assert python("-m", "bot", "config", "show", cwd=tmp_path).returncode == 0
+    assert [each.name for each in tmp_path.iterdir()] == ["config.toml"]
+
+
+@pytest.fixture
+def extra(tmp_path: Path) -> str:
+    """Where to find a package that brings commands of its own, beside ours."""
+    info = tmp_path / "packages" / "extra-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: extra\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(
+        "[tocsin.cli]\nsay = extra.saying:say\nlost = extra.nowhere:lost\nrun = extra.saying:say\n"
+    )
+    package = tmp_path / "packages" / "extra"
+    package.mkdir()
+    (package / "__init__.py").write_text("import sys; sys.stderr.write('imported\\n')")
+    (package / "saying.py").write_text(
+        "def say(words: list[str], *, loud: bool = False) -> None:\n"
+        '    """Say it.\n\n    At length."""\n    print("LOUD" if loud else "low", words)\n'
+    )
+    return f"{tmp_path / 'packages'}:{HOME}"
+
+
+def test_a_command_of_another_package_is_listed_without_importing_it(extra: str) -> None:
+    done = python("-m", "bot", "--help", path=extra)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\n  say        Say it." in done.stdout
+    assert "\n  lost\n" in done.stdout
+    assert done.stdout.count("\n  run ") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a", "b"], "low ['a', 'b']"),
+        (["--loud", "a"], "LOUD ['a']"),
+        (["--", "--loud"], "low ['--loud']"),
+        (["say", "--", "-x"], "low ['say', '-x']"),
+    ],
+)
+def test_a_command_of_another_package_gets_its_words_as_they_were_typed(
+    extra: str, words: list[str], said: str
+) -> None:
+    done = python("-m", "bot", "say", *words, path=extra)
+    assert (done.returncode, done.stdout) == (0, f"{said}\n")
+
+
+def test_a_command_of_another_package_has_its_own_help_and_errors(extra: str) -> None:
+    shown = python("-m", "bot", "say", "--help", path=extra)
+    assert "Usage: tocsin say" in shown.stdout
+    assert "At length." in shown.stdout
+    wrong = python("-m", "bot", "say", "--nope", path=extra)
+    assert wrong.returncode == 2
+    assert "No such option: --nope" in wrong.stderr
+
+
+def test_a_command_that_cannot_be_loaded_is_told(extra: str) -> None:
+    done = python("-m", "bot", "lost", path=extra)
+    assert done.returncode == 1
+    assert "The command 'lost' (extra.nowhere:lost) cannot be loaded: No module named 'extra.nowhere'." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_command_of_another_package_takes_the_place_of_ours(extra: str, tmp_path: Path) -> None:
+    done = python("-m", "bot", "run", path=extra, cwd=tmp_path)
+    assert "config.toml cannot be read" in done.stderr
 
 
 def test_errors_of_several_parts_are_told_one_by_one_and_without_a_trace(tmp_path: Path) -> None:

@@ -1,0 +1,209 @@
+"""From the file to the settings. A section that is wrong never hides what is wrong with another."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from bot.bridge import Plugin, find_plugins
+from bot.desk.command import NAME
+from bot.settings.file import File, Key
+from bot.settings.mistakes import Mistake, Mistakes, from_pydantic, key, quoted, unknown
+from bot.settings.sections import (
+    BotSettings,
+    CommandSettings,
+    ComponentSettings,
+    HealthSettings,
+    MqttSettings,
+    PersonSettings,
+)
+from bot.stop.bell import Enrolled
+from bot.words.people import Account, People, Person
+from wire.envelope import PublicKey
+from wire.fields import ID
+
+S = TypeVar("S", bound=BaseModel)
+
+OURS = ("bot", "mqtt", "health")
+NAMED = ("people", "components", "commands")
+"""Sections of which there is one for each name: `[people.alice]`."""
+
+
+class Settings:
+    """All that the file says."""
+
+    def __init__(self, file: File, parts: Mapping[Key, BaseModel], bridges: Mapping[str, Plugin[Any]]) -> None:
+        self.file = file
+        self.parts = parts
+        """Each section as it was read, by where it stands."""
+        self.bot = _one(parts, "bot", BotSettings)
+        self.mqtt = _one(parts, "mqtt", MqttSettings)
+        self.health = _one(parts, "health", HealthSettings) if ("health",) in parts else None
+        self.bridges = {network: (plugin, parts[network,]) for network, plugin in bridges.items()}
+        people = _each(parts, "people", PersonSettings)
+        self.people = People(tuple(Person(name, each.role, _accounts(each)) for name, each in people.items()))
+        for name, each in people.items():
+            if each.suspended:
+                self.people.suspend(name)
+        self.enrolled = {
+            name: Enrolled(PublicKey.parse(each.key), each.groups)
+            for name, each in _each(parts, "components", ComponentSettings).items()
+        }
+        self.commands = _each(parts, "commands", CommandSettings)
+
+    def sets(self, dotted: str) -> bool:
+        """Whether the file itself has this key."""
+        *section, name = dotted.split(".")
+        part = self.parts.get(tuple(section))
+        return part is not None and name in part.model_fields_set
+
+
+def load(path: Path) -> Settings:
+    """Read the file, and say everything that is wrong with it at once."""
+    file = File.read(path)
+    plugins = find_plugins()
+    reading = _Reading(file, frozenset(plugins))
+    reading.refuse_strangers()
+    reading.section(("bot",), BotSettings, file.content.get("bot", {}))
+    if "mqtt" in file.content:
+        reading.section(("mqtt",), MqttSettings, file.content["mqtt"])
+    else:
+        reading.wrong(("mqtt",), "is missing; this section says where the broker is, with host at least")
+    if "health" in file.content:
+        reading.section(("health",), HealthSettings, file.content["health"])
+    reading.sections("people", PersonSettings, _is_id, "small letters, digits and hyphens", reading.networks)
+    reading.refuse_shared_accounts()
+    reading.sections("components", ComponentSettings, _is_id, "small letters, digits and hyphens")
+    reading.sections("commands", CommandSettings, _is_command, "one or two words of small letters")
+    reading.refuse_what_no_command_takes()
+    bridges = {network: plugins[network] for network in file.content if network in plugins}
+    opened = {network: plugin for network, find in bridges.items() if (plugin := reading.network(network, find))}
+    if reading.mistakes:
+        raise Mistakes(str(path), reading.mistakes)
+    return Settings(file, reading.parts, opened)
+
+
+class _Reading:
+    """What was read so far, and what was wrong with it."""
+
+    def __init__(self, file: File, networks: frozenset[str]) -> None:
+        self.networks = networks
+        self.mistakes: list[Mistake] = []
+        self.parts: dict[Key, BaseModel] = {}
+        self._file = file
+        self._context = {"folder": file.folder, "configured": networks & file.content.keys()}
+
+    def wrong(self, path: Key, what: str, found: str = "") -> None:
+        """Note a mistake."""
+        self.mistakes.append(Mistake(path, what, found, self._file.line_of(path)))
+
+    def refuse_strangers(self) -> None:
+        """What stands at the top is a section that there is."""
+        known = (*OURS, *NAMED, *self.networks)
+        for name, value in self._file.content.items():
+            if name not in known:
+                self._unknown(
+                    (name,), known, "section" if isinstance(value, dict) else "section, and no key stands alone"
+                )
+
+    def section(self, path: Key, model: type[BaseModel], content: object, more: Iterable[str] = ()) -> None:
+        """Read one section. `more` are keys that it takes beside those of its model."""
+        keys = self._keys(path, content)
+        if keys is None:
+            return
+        known = {*(field.alias or name for name, field in model.model_fields.items()), *more}
+        closed = more or model.model_config.get("extra") == "forbid"
+        strangers = keys.keys() - known if closed else set[str]()
+        for stranger in strangers:
+            self._unknown((*path, stranger), known, "key")
+        try:
+            sound = {key: value for key, value in keys.items() if key not in strangers}
+            self.parts[path] = model.model_validate(sound, context=self._context)
+        except ValidationError as error:
+            for each in error.errors(include_url=False):
+                mistake = from_pydantic(each, path)
+                self.wrong(mistake.path, mistake.what, mistake.found)
+
+    def sections(
+        self, name: str, model: type[BaseModel], fits: Callable[[str], bool], form: str, more: Iterable[str] = ()
+    ) -> None:
+        """Read all sections of one kind."""
+        named = self._keys((name,), self._file.content.get(name, {}))
+        for each, content in (named or {}).items():
+            if not fits(each):
+                self.wrong((name, each), f"the name must be {form}")
+            elif name == "commands" and (second := _nested(content)):
+                self.wrong((name, each), f"write [{key((name, f'{each} {second}'))}] for a command of two words")
+            else:
+                self.section((name, each), model, content, more)
+
+    def network(self, name: str, find: Callable[[], object]) -> Plugin[Any] | None:
+        """Read the section of a network, in the form that its plugin gives it."""
+        try:
+            plugin = find()
+        except (ImportError, AttributeError) as error:
+            self.wrong((name,), f"its plugin cannot be loaded: {error}")
+            return None
+        if not isinstance(plugin, Plugin):
+            self.wrong((name,), "what is installed under this name is no plugin")
+            return None
+        known = cast("Plugin[BaseModel]", plugin)
+        self.section((name,), known.settings, self._file.content[name])
+        return known
+
+    def refuse_shared_accounts(self) -> None:
+        """An account of two people would act with the rights of either."""
+        holders: dict[Account, str] = {}
+        for name, person in _each(self.parts, "people", PersonSettings).items():
+            for account in sorted(_accounts(person), key=str):
+                holder = holders.setdefault(account, name)
+                if holder != name:
+                    self.wrong(("people", name, account.network), f"{account.id} is {holder}'s already")
+
+    def refuse_what_no_command_takes(self) -> None:
+        """What is asked of a command is known to that command alone. Without a wish none is looked at."""
+        wishes = _each(self.parts, "commands", CommandSettings)
+        if wishes:
+            from bot.desk.catalogue import Catalogue  # noqa: PLC0415 - it imports every command
+
+            for unmet in Catalogue.installed().unmet(wishes):
+                self.wrong(("commands", *unmet.path), unmet.what)
+
+    def _unknown(self, path: Key, known: Iterable[str], kind: str) -> None:
+        mistake = unknown(path, known, kind)
+        self.wrong(mistake.path, mistake.what)
+
+    def _keys(self, path: Key, content: object) -> dict[str, object] | None:
+        if isinstance(content, dict):
+            return cast("dict[str, object]", content)
+        self.wrong(path, f"must be a section: [{key(path)}]", quoted(content))
+        return None
+
+
+def _one(parts: Mapping[Key, BaseModel], name: str, model: type[S]) -> S:
+    part = parts[name,]
+    assert isinstance(part, model)  # noqa: S101 - it was made from this model
+    return part
+
+
+def _each(parts: Mapping[Key, BaseModel], name: str, model: type[S]) -> dict[str, S]:
+    return {path[1]: part for path, part in parts.items() if path[0] == name and isinstance(part, model)}
+
+
+def _accounts(person: PersonSettings) -> frozenset[Account]:
+    return frozenset(Account(network, each) for network, listed in person.accounts.items() for each in listed)
+
+
+def _is_id(name: str) -> bool:
+    return ID.fullmatch(name) is not None
+
+
+def _is_command(name: str) -> bool:
+    return NAME.fullmatch(name) is not None
+
+
+def _nested(content: object) -> str | None:
+    """The second word of a command whose name was written without quotes."""
+    keys = cast("dict[str, object]", content).items() if isinstance(content, dict) else ()
+    return next((name for name, value in keys if isinstance(value, dict)), None)

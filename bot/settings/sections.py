@@ -1,0 +1,191 @@
+"""What may stand in each section of the configuration. What cannot work is refused here, in words for its writer."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo
+
+from bot.paths import ConfiguredPath
+from bot.private import SecretFile, SecretVariable, read_secret
+from bot.words.message import Place
+from bot.words.people import Role
+from wire.broker import Broker
+from wire.envelope import PublicKey
+from wire.errors import BadMessage
+from wire.fields import ID
+from wire.messages import ROOT
+
+LONGEST_ROOT = 100
+LONGEST_HOST = 255
+LONGEST_ACCOUNT = 255
+TOPIC = re.compile(r"[^+#\s/]+(/[^+#\s/]+)*")
+HOST = re.compile(r"[^\s/@:]+")
+
+
+def listed(names: Iterable[str], last: str = "and") -> str:
+    """The names as words of a sentence: `viewer, operator or commander`."""
+    *first, end = sorted(names) or ["none"]
+    return f"{', '.join(first)} {last} {end}" if first else end
+
+
+def _id(name: str) -> str:
+    if ID.fullmatch(name) is None:
+        raise ValueError("must be small letters, digits and hyphens, up to 63 characters")
+    return name
+
+
+def _port(port: int) -> int:
+    if not 1 <= port <= 65535:  # noqa: PLR2004 - the ports that there are
+        raise ValueError("must be from 1 to 65535")
+    return port
+
+
+def _port_or_any(port: int) -> int:
+    return port if port == 0 else _port(port)
+
+
+def _host(host: str) -> str:
+    if len(host) > LONGEST_HOST or (HOST.fullmatch(host) is None and _address(host) is None):
+        raise ValueError("must be a name or an address alone, such as mqtt.example.org")
+    return host
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _topic(root: str) -> str:
+    if len(root) > LONGEST_ROOT or TOPIC.fullmatch(root) is None or not root.isprintable():
+        raise ValueError(f"must be names with / between them, without + # or blanks, up to {LONGEST_ROOT} characters")
+    return root
+
+
+def _loopback(host: str) -> str:
+    address = _address(host)
+    if host != "localhost" and not (address and address.is_loopback):
+        raise ValueError(
+            "must be an address of this machine alone (127.0.0.1, ::1, localhost): nobody is asked who they are there"
+        )
+    return host
+
+
+def _account(account: str) -> str:
+    if not 0 < len(account) <= LONGEST_ACCOUNT or not account.isprintable() or account != account.strip():
+        raise ValueError("must be an account as its network writes it")
+    return account
+
+
+def _role(role: object) -> Role:
+    found = Role.__members__.get(role.upper()) if isinstance(role, str) else None
+    if found is None:
+        raise ValueError(f"must be {', '.join(map(str, list(Role)[:-1]))} or {list(Role)[-1]}")
+    return found
+
+
+def _configured(network: str, info: ValidationInfo) -> str:
+    context: dict[str, frozenset[str]] = info.context or {}
+    configured = context.get("configured", frozenset({network}))
+    if network not in configured:
+        raise ValueError(f"must be a network with a section in this file ({listed(configured)})")
+    return network
+
+
+def _place(place: object, info: ValidationInfo) -> Place:
+    parsed = Place.parse(place if isinstance(place, str) else "")
+    _configured(parsed.network, info)
+    return parsed
+
+
+def _key(key: str) -> str:
+    try:
+        PublicKey.parse(key)
+    except BadMessage as error:
+        raise ValueError("must be the key that the component's enrolment printed") from error
+    return key
+
+
+Whole = Annotated[int, Strict()]
+Flag = Annotated[bool, Strict()]
+Id = Annotated[str, AfterValidator(_id)]
+RoleName = Annotated[Role, BeforeValidator(_role)]
+
+
+class Section(BaseModel):
+    """A section of ours. A key that it does not have is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class BotSettings(Section):
+    """The `[bot]` section."""
+
+    name: Id = "tocsin"
+    """How it is called on MQTT."""
+    folder: ConfiguredPath = Path("state")
+    """Where its database and its keys are, seen from the configuration file."""
+    alarms: tuple[Annotated[Place, BeforeValidator(_place)], ...] = ()
+    """Where the bot speaks of itself: a disk that fills, a part that fails."""
+    run_from: frozenset[Annotated[str, AfterValidator(_configured)]] = frozenset()
+    """Networks whose named accounts may run commands, though nothing there is end to end. Nothing dangerous."""
+
+
+class MqttSettings(Section):
+    """The `[mqtt]` section."""
+
+    host: Annotated[str, AfterValidator(_host)]
+    port: Annotated[Whole, AfterValidator(_port)] = 1883
+    username: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    password_env: SecretVariable = None
+    password_file: SecretFile = None
+    root: Annotated[str, AfterValidator(_topic)] = ROOT
+
+    def broker(self) -> Broker:
+        """Where to connect, with the password as it stands now."""
+        password = read_secret(self.password_file, self.password_env)
+        return Broker(self.host, self.port, self.username, password.reveal() if password else None)
+
+
+class HealthSettings(Section):
+    """The `[health]` section: where it is told how the bot is. Without it nothing listens."""
+
+    port: Annotated[Whole, AfterValidator(_port_or_any)]
+    """0 lets the system pick one; the log says which."""
+    host: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
+
+
+class PersonSettings(Section):
+    """One `[people.NAME]` section. Every key but these is the name of a network, with that person's accounts there."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: RoleName
+    suspended: Flag = False
+    """Nothing that this person says counts."""
+    # pydantic's way to say what the other keys hold; pyright wants it as wide as in the base.
+    __pydantic_extra__: dict[str, list[Annotated[str, AfterValidator(_account)]]]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @property
+    def accounts(self) -> dict[str, list[str]]:
+        """The accounts by network."""
+        return self.__pydantic_extra__
+
+
+class ComponentSettings(Section):
+    """One `[components.ID]` section."""
+
+    key: Annotated[str, AfterValidator(_key)]
+    """The component's public key, as its enrolment printed it."""
+    groups: frozenset[Id] = frozenset()
+
+
+class CommandSettings(Section):
+    """One `[commands.NAME]` section: what is asked beyond what the command asks by itself."""
+
+    role: RoleName | None = None
+    two_persons: Flag = False
