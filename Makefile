@@ -8,7 +8,7 @@ export PYTHON
 export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench soak pins clean mosquitto
+.PHONY: help install demo test check cover bench soak pins clean mosquitto
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,12 @@ check: .venv/.dev ## Judge the code: ruff, its formatter, and pyright in strict 
 	@.venv/bin/ruff format --check .
 	@.venv/bin/pyright
 
+cover: .venv/.dev mosquitto ## Hold the tests to 95 % of the branches of bot/
+	@.venv/bin/coverage erase
+	@.venv/bin/coverage run -m pytest -q tests/unit
+	@.venv/bin/coverage combine -q
+	@.venv/bin/coverage report
+
 bench: .venv/.dev ## Measure; ARGS=version runs one benchmark, without it they are listed
 	@.venv/bin/python -m bench $(ARGS)
 
@@ -40,7 +46,7 @@ pins: .venv/.dev ## Choose the newest versions that fit and write them to constr
 	@cp .venv/pins constraints.txt
 
 clean: ## Remove all that the other targets made
-	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage build dist
+	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage build dist .coverage.*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 mosquitto:

@@ -1,7 +1,7 @@
 """What a bridge is to the core, and the core to a bridge. Bridges are found by entry point; the core imports none."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from pydantic import BaseModel
 
 from bot.store import Store
-from bot.words.message import Message, Post
+from bot.words.message import Change, Message, Place, Post
 from bot.words.people import People
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -18,8 +18,8 @@ Section = TypeVar("Section", bound=BaseModel)
 class Inlet(Protocol):
     """Where a bridge puts what it received."""
 
-    async def accept(self, messages: Sequence[Message], *, cursor: str) -> None:
-        """Put messages into the inbox and move the network's cursor on, in one commit.
+    async def accept(self, messages: Sequence[Message], *, cursor: str, changes: Sequence[Change] = ()) -> None:
+        """Put messages into the inbox, note which were changed, and move the network's cursor on, in one commit.
 
         A message that is there already is passed over, so the same batch may come again. Raises StoreError where the
         disk does not take it; what must not wait for the disk is done all the same.
@@ -44,17 +44,34 @@ class Office:
     people: People
     store: Store
     inlet: Inlet
+    back: Callable[[Place], None]
+    """To be called where a place that did not take a post is there again. Else it is tried again after a while."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Health:
+    """How a part is: whether it does its work now, if not why not, and what it has counted."""
+
+    ready: bool
+    what: str = ""
+    """What keeps it from being ready, in a few words."""
+    counts: Mapping[str, int] = dataclasses.field(default_factory=dict[str, int])
+    """By name: `refused_messages`, say. They only grow while the process lives."""
 
 
 class Bridge(Protocol):
     """One network, turned into messages and back."""
+
+    def health(self) -> Health:
+        """How it is now. It is asked often, and must not wait."""
+        ...
 
     async def run(self) -> None:
         """Receive until cancelled. Comes back from every outage by itself; raises only what a person must mend."""
         ...
 
     async def send(self, post: Post, *, key: str) -> str:
-        """Say something and return the network's id of it.
+        """Say something and return the network's id of it. For an edit that is the id of what was edited.
 
         The same key sends the same post at most once, also after a restart. Raises Unreachable where the same again
         may work later, and NetworkError where it never will. It may be called before `run` is ready: it then waits.

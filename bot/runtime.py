@@ -1,116 +1,211 @@
-"""Puts the parts together and runs them: the incidents are read first, and no lease is given before that."""
+"""Puts the parts together and runs them: the incidents are read first, and no lease is given before that.
+
+When it ends, nobody is left without an answer that was ready: commands end first, then what waits is said, then the
+bridges go, and the link and the bell last. Leases end with the bell. What a bridge still receives meanwhile waits in
+the inbox for the next run.
+"""
 
 import asyncio
-from collections.abc import Sequence
+import dataclasses
+import faulthandler
+import functools
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
 
 from bot import __version__, keys
-from bot.bridge import Office
+from bot.bridge import Bridge, Office
+from bot.desk.approvals import Approvals
+from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
 from bot.desk.desk import Desk
+from bot.desk.rest import Rest
 from bot.fleet.listener import Listener
 from bot.fleet.registry import Registry
+from bot.housekeeping import Housekeeping
+from bot.intake import Intake
 from bot.outgoing import Outgoing
-from bot.settings import Settings
+from bot.settings import Effect, Settings, weigh
 from bot.stop.bell import Bell
-from bot.store import Store, audit, inbox
+from bot.store import Store, audit, overlay
+from bot.supervisor import A_MOMENT_S, Part, Supervisor
 from bot.system import System
 from bot.words.errors import SettingsError, StoreError
-from bot.words.message import Message
+from bot.words.message import Place
 from wire.envelope import PrivateKey
 from wire.mqtt import Delivery, Link
 
 log = structlog.get_logger(__name__)
 
+DESK_MAY_TAKE_S = 5.0
+WAYS_OUT_MAY_TAKE_S = 2.0
+BRIDGE_MAY_TAKE_S = 1.0
+END_WITHIN_S = 5.0
+"""What the process has for its end once its parts have stopped. Then it is ended, whatever hangs."""
+THREADS_END_WITHIN_S = 1.0
 
-class Intake:
-    """Where one network's bridge puts what it received."""
 
-    def __init__(self, network: str, store: Store, desk: Desk) -> None:
-        self._network = network
-        self._store = store
-        self._desk = desk
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Alive:
+    """What runs in this process and keeps it from ending."""
 
-    async def accept(self, messages: Sequence[Message], *, cursor: str) -> None:
-        """Put messages into the inbox. Stops among them go out even where the disk takes nothing."""
-        try:
-            new = await self._store.write(lambda tx: inbox.accept(tx, self._network, messages, cursor))
-        except StoreError:
-            await self.despite_the_disk(messages)
-            raise
-        if new:
-            self._desk.wake()
+    tasks: frozenset["asyncio.Task[Any]"]
+    threads: frozenset[str]
 
-    async def despite_the_disk(self, messages: Sequence[Message]) -> None:
-        """Have the stops among messages go out now."""
-        await self._desk.stop_at_once(messages)
-
-    async def cursor(self) -> str | None:
-        """The cursor of the last batch that is on disk."""
-        return await self._store.read(lambda tx: inbox.cursor(tx, self._network))
+    @classmethod
+    def now(cls) -> "_Alive":
+        threads = (thread.name for thread in threading.enumerate() if not thread.daemon)
+        return cls(frozenset(asyncio.all_tasks()), frozenset(threads))
 
 
 async def run(settings: Settings) -> None:
-    """Be the bot until cancelled."""
+    """Be the bot until cancelled. It is the whole life of its event loop: threads cannot be used after it."""
     folder = settings.bot.folder
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"The folder {folder} cannot be made: {error.strerror}.") from error
-    key = keys.load_or_make(folder / "bot.key")
-    async with Store.opened(folder / "tocsin.db") as store:
-        await store.write(lambda tx: audit.record(tx, "started", version=__version__))
-        try:
-            await _run_parts(settings, store, key)
-        finally:
-            await asyncio.shield(store.write(lambda tx: audit.record(tx, "stopped")))
+    key = keys.load_or_make(folder / keys.KEY)
+    before = _Alive.now()
+    try:
+        async with Store.opened(folder / keys.DATABASE) as store:
+            try:
+                await store.write(lambda tx: audit.record(tx, "started", version=__version__))
+                await _apply_what_was_changed_from_chat(settings, store)
+                await _run_parts(settings, store, key)
+            finally:
+                # A part that does not stop, or a thread that hangs in the disk, would keep the process for ever.
+                faulthandler.dump_traceback_later(END_WITHIN_S, exit=True, file=sys.__stderr__ or sys.stderr)
+                await _record_the_end(store)
+    finally:
+        if hanging := await _what_hangs(before):
+            log.error("something hangs; the process ends without it", what=hanging, seconds=END_WITHIN_S)
+        else:
+            faulthandler.cancel_dump_traceback_later()
+
+
+async def _apply_what_was_changed_from_chat(settings: Settings, store: Store) -> None:
+    """What people changed since the file was written holds on, where the file does not say otherwise."""
+    for change in weigh(await store.read(overlay.entries), settings):
+        entry = change.entry
+        if change.effect is not Effect.APPLIED:
+            log.warning("a change from chat has no effect", key=entry.key, by=entry.by, why=change.effect.value)
+        elif entry.value:
+            settings.people.suspend(change.person)
+            log.info("suspended from chat", person=change.person, by=entry.by)
 
 
 async def _run_parts(settings: Settings, store: Store, key: PrivateKey) -> None:
-    outgoing: list[Outgoing] = []
+    supervisor = Supervisor()
+    ways_out: dict[str, Outgoing] = {}
 
     def queued() -> None:
-        for each in outgoing:
+        for each in ways_out.values():
             each.wake()
-
-    root = settings.mqtt.root
-    registry = Registry((name, each.groups) for name, each in settings.enrolled.items())
 
     async def receive(delivery: Delivery) -> None:
         await listener.receive(delivery)
 
+    root = settings.mqtt.root
     link = Link(settings.mqtt.broker(), f"bot-{settings.bot.name}", receive=receive)
-    bell = Bell(
-        store,
-        key,
-        root,
-        settings.enrolled,
-        publish=link.publish,
-        queued=queued,
-    )
+    bell = Bell(store, key, root, settings.enrolled, publish=link.publish, queued=queued)
+    registry = Registry((name, each.groups) for name, each in settings.enrolled.items())
     listener = Listener(root, bell, registry)
-    system = System(Catalogue.installed(), registry, bell)
-    desk = Desk(store, settings.people, system, queued=queued)
+    await listener.subscribe(link)
+    system = System(
+        catalogue=Catalogue.installed(settings.commands),
+        registry=registry,
+        bell=bell,
+        store=store,
+        people=settings.people,
+        authority=Authority(settings.bot.run_from),
+        approvals=Approvals(store, queued=queued),
+        rest=Rest(),
+        ways_out=ways_out,
+        file_sets=settings.sets,
+        alarms=settings.bot.alarms,
+    )
+    desk = Desk(system, queued=queued)
+    bridges = _bridges(settings, system, desk, queued)
+    ways_out.update({network: Outgoing(network, bridge, store) for network, bridge in bridges.items()})
+    housekeeping = Housekeeping(store, settings.bot.alarms, queued=queued)
+    running = functools.partial(
+        log.info, "running", version=__version__, bridges=sorted(bridges), components=len(settings.enrolled)
+    )
+    await supervisor.run(
+        [
+            [Part("bell", bell.run, ready=bell.ready, vital=True)],
+            [Part("mqtt", link.run)],
+            [
+                Part("housekeeping", housekeeping.run),
+                *_health(settings, system, desk, link, listener, supervisor, bridges),
+            ],
+            [Part(network, bridge.run, grace_s=BRIDGE_MAY_TAKE_S) for network, bridge in bridges.items()],
+            [_way_out(network, way_out) for network, way_out in ways_out.items()],
+            [Part("desk", desk.run, finish=desk.finish, grace_s=DESK_MAY_TAKE_S)],
+        ],
+        running=running,
+    )
 
-    async with asyncio.TaskGroup() as parts:
-        parts.create_task(bell.run(), name="bell")
-        await bell.ready.wait()
-        await listener.subscribe(link)
-        parts.create_task(link.run(), name="mqtt")
-        parts.create_task(desk.run(), name="desk")
-        for network, (plugin, section) in settings.bridges.items():
-            own = settings.bot.folder / network
-            own.mkdir(mode=0o700, exist_ok=True)
-            office = Office(own, settings.people, store, Intake(network, store, desk))
-            bridge = plugin.open(section, office)
-            out = Outgoing(network, bridge, store)
-            outgoing.append(out)
-            parts.create_task(bridge.run(), name=network)
-            parts.create_task(out.run(), name=f"{network} out")
-        log.info(
-            "running",
-            version=__version__,
-            bridges=sorted(settings.bridges),
-            components=len(settings.enrolled),
-        )
+
+def _bridges(settings: Settings, system: System, desk: Desk, queued: Callable[[], None]) -> dict[str, Bridge]:
+    """All that are configured, each with a folder of its own."""
+    bridges: dict[str, Bridge] = {}
+    for network, (plugin, section) in settings.bridges.items():
+        own = settings.bot.folder / network
+        own.mkdir(mode=0o700, exist_ok=True)
+        back = functools.partial(_back, system, network)
+        intake = Intake(network, system.store, desk, system.approvals, queued=queued)
+        bridges[network] = plugin.open(section, Office(own, settings.people, system.store, intake, back))
+    return bridges
+
+
+def _back(system: System, network: str, place: Place) -> None:
+    """A bridge says so while it runs, and the ways out are made after the bridges."""
+    system.ways_out[network].back(place)
+
+
+def _way_out(network: str, way_out: Outgoing) -> Part:
+    """What waits is said before it is stopped. Its bridge must run for that, and is stopped after it."""
+
+    async def finish() -> None:
+        await way_out.drain(WAYS_OUT_MAY_TAKE_S)
+
+    return Part(f"{network} out", way_out.run, finish=finish, grace_s=WAYS_OUT_MAY_TAKE_S + A_MOMENT_S)
+
+
+def _health(
+    settings: Settings,
+    system: System,
+    desk: Desk,
+    link: Link,
+    listener: Listener,
+    supervisor: Supervisor,
+    bridges: Mapping[str, Bridge],
+) -> list[Part]:
+    if settings.health is None:
+        return []
+    from bot.health import HealthServer  # noqa: PLC0415 - what is not configured is not imported
+    from bot.metrics import Parts  # noqa: PLC0415 - see above
+
+    parts = Parts(system, desk, link, listener, supervisor, bridges)
+    return [Part("health", HealthServer(settings.health.host, settings.health.port, parts).run)]
+
+
+async def _record_the_end(store: Store) -> None:
+    try:
+        await asyncio.shield(store.write(lambda tx: audit.record(tx, "stopped")))
+    except StoreError as error:
+        log.error("the end is not recorded", error=str(error))
+
+
+async def _what_hangs(before: _Alive) -> list[str]:
+    """Let the threads go that asyncio has made for us, and name what is still there and will keep the process."""
+    ending = asyncio.create_task(asyncio.get_running_loop().shutdown_default_executor())
+    await asyncio.wait([ending], timeout=THREADS_END_WITHIN_S)
+    now = _Alive.now()
+    hanging = [*(task.get_name() for task in now.tasks - before.tasks - {ending}), *now.threads - before.threads]
+    return sorted(hanging)

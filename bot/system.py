@@ -1,10 +1,21 @@
 """What a command may look at and act on."""
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
+from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
+from bot.desk.rest import Rest
 from bot.fleet.registry import Registry
 from bot.stop.bell import Bell
+from bot.store import Store
+from bot.words.message import Place
+from bot.words.people import People
+
+if TYPE_CHECKING:  # both work on calls, and a call carries the system
+    from bot.desk.approvals import Approvals
+    from bot.outgoing import Outgoing
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -14,3 +25,39 @@ class System:
     catalogue: Catalogue
     registry: Registry
     bell: Bell
+    store: Store
+    people: People
+    authority: Authority
+    approvals: "Approvals"
+    rest: Rest
+    ways_out: Mapping[str, "Outgoing"]
+    """By network."""
+    file_sets: Callable[[str], bool]
+    """Whether the configuration file sets a key. What is changed from chat does not outlive the next start then."""
+    alarms: tuple[Place, ...] = ()
+    """Where the bot speaks of itself."""
+
+    @property
+    def names(self) -> "Known":
+        """What the words of a command may mean."""
+        return Known(self.registry, self.people)
+
+
+class Known:
+    """The names of components, groups and people as they are just now."""
+
+    def __init__(self, registry: Registry, people: People) -> None:
+        self._registry = registry
+        self._people = people
+
+    def components(self) -> tuple[str, ...]:
+        """All enrolled components."""
+        return self._registry.components()
+
+    def groups(self) -> frozenset[str]:
+        """All groups that any component is in."""
+        return self._registry.groups()
+
+    def people(self) -> tuple[str, ...]:
+        """All listed people."""
+        return tuple(person.name for person in self._people.listed)

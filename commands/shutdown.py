@@ -13,6 +13,7 @@ from bot.words.people import Role
 @command(
     "shutdown",
     role=Role.OPERATOR,
+    floor=Role.VIEWER,
     action=Action.STOP,
     summary="Stop everything, a group, or one component, at once",
     aliases=("stop", "halt"),

@@ -6,6 +6,7 @@ from bot.fleet.registry import Sight
 from bot.stop.report import named
 from bot.words.document import Document, Tone, document, mono, strong, table, text
 from bot.words.people import Role
+from bot.words.times import span
 
 MOST_ROWS = 100
 """A message has its bound. Those that are cut off are counted."""
@@ -38,4 +39,4 @@ async def status(call: Call) -> Document:
 
 
 def _heard(sight: Sight) -> str:
-    return "–" if sight.heard_ago_s is None else f"{sight.heard_ago_s:.0f} s ago"
+    return "–" if sight.heard_ago_s is None else f"{span(sight.heard_ago_s)} ago"

@@ -9,6 +9,10 @@ from bot.words.people import Role
 PROOF = {
     Standing.ATTESTED: "encrypted, from a device that your own identity signed",
     Standing.UNPROVEN: "nothing proves that it is you",
+    Standing.NAMED: "the server says that it is you",
+    Standing.LOCAL: "the kernel of this machine says that it is you",
+    Standing.KEY: "a stop key",
+    Standing.RELAYED: "somebody passed it on",
 }
 
 

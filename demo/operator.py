@@ -5,11 +5,11 @@ import collections
 import contextlib
 import dataclasses
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from nio import BadEvent, Event, MegolmEvent, RoomMessageNotice, RoomMessageText
+from nio import BadEvent, Event, MegolmEvent, RoomMessageNotice, RoomMessageText, UnknownBadEvent
 
 from bot.words.errors import TocsinError
 from bridges.matrix.account import Account
@@ -34,6 +34,8 @@ class Heard:
     body: str
     html: str
     in_reply_to: str | None
+    edits: str | None
+    """The event whose words these take the place of."""
     decrypted: bool
     verified: bool
     """It came from a device that its owner has cross-signed."""
@@ -90,7 +92,7 @@ class Operator:
             await connection.upkeep()
             if signed:
                 await establish(connection, password)
-            operator = cls(connection, Trust(connection, knows, PinsInMemory()))
+            operator = cls(connection, Trust(connection, lambda: knows, PinsInMemory()))
             cursor = await operator._take(None, full_state=True)
             listening = asyncio.create_task(operator._listen(cursor), name=f"ears of {user}")
             try:
@@ -105,8 +107,8 @@ class Operator:
         """All that was heard so far."""
         return tuple(self._heard)
 
-    async def create_room(self, name: str, *invited: str) -> str:
-        """Make an encrypted room and return its id."""
+    async def create_room(self, name: str, *invited: str, version: str = "") -> str:
+        """Make an encrypted room and return its id. Without a version it is what the homeserver makes."""
         return await self._create(
             name,
             invited,
@@ -117,6 +119,7 @@ class Operator:
                     "content": {"algorithm": "m.megolm.v1.aes-sha2"},
                 }
             ],
+            **({"room_version": version} if version else {}),
         )
 
     async def create_open_room(self, name: str, *invited: str) -> str:
@@ -142,6 +145,22 @@ class Operator:
         body = {"msgtype": "m.text", "body": text, **content}
         key = secrets.token_hex(16)
         return await patiently(lambda: self._speaker.say(room, body, key=key))
+
+    async def put(self, room: str, kind: str, content: Mapping[str, Any]) -> str:
+        """Send an event as it is, with nothing but the access token, and return its id."""
+        path = f"/_matrix/client/v3/rooms/{room}/send/{kind}/{secrets.token_hex(8)}"
+        return (await self.connection.request("PUT", path, content))["event_id"]
+
+    async def edit(self, room: str, event: str, text: str) -> str:
+        """Say something else than what was said, as a client does, and return the event id of the edit."""
+        new = {"msgtype": "m.text", "body": text}
+        relation = {"rel_type": "m.replace", "event_id": event}
+        return await self.say(room, f"* {text}", **{"m.new_content": new, "m.relates_to": relation})
+
+    async def remove(self, room: str, event: str) -> None:
+        """Take back what was said."""
+        path = f"/_matrix/client/v3/rooms/{room}/redact/{event}/{secrets.token_hex(8)}"
+        await self.connection.request("PUT", path, {})
 
     async def wait_for(self, wanted: Callable[[Heard], bool], *, within: float = ANSWER_WITHIN_S) -> Heard:
         """The first message, heard already or still to come, that is wanted."""
@@ -170,8 +189,8 @@ class Operator:
         """Wait for an event that this device has no key for."""
         await self._until(lambda: event in self._undecrypted, f"an event without a key, {event}", within=within)
 
-    async def _create(self, name: str, invited: tuple[str, ...], state: list[dict[str, Any]]) -> str:
-        body = {"name": name, "preset": "private_chat", "invite": list(invited), "initial_state": state}
+    async def _create(self, name: str, invited: tuple[str, ...], state: list[dict[str, Any]], **more: str) -> str:
+        body = {"name": name, "preset": "private_chat", "invite": list(invited), "initial_state": state, **more}
         answer = await self.connection.request("POST", "/_matrix/client/v3/createRoom", body)
         room: str = answer["room_id"]
         rooms = self.connection.client.rooms
@@ -208,20 +227,24 @@ class Operator:
         await patiently(self.connection.upkeep)
         return response.next_batch
 
-    def _hear(self, room: str, event: Event | BadEvent) -> None:
+    def _hear(self, room: str, event: Event | BadEvent | UnknownBadEvent) -> None:
         if isinstance(event, MegolmEvent):
             self._undecrypted.append(event.event_id)
         if not isinstance(event, RoomMessageText | RoomMessageNotice) or event.sender == self.user:
             return
-        replied: dict[str, str] = relation_of(event).get("m.in_reply_to", {})
+        relation, content = relation_of(event.source), event.source["content"]
+        edits: str | None = relation.get("event_id") if relation.get("rel_type") == "m.replace" else None
+        shown: dict[str, str] = content if edits is None else content["m.new_content"]
+        replied: dict[str, str] = relation.get("m.in_reply_to", {})
         self._heard.append(
             Heard(
                 room=room,
                 sender=event.sender,
                 event=event.event_id,
-                body=event.body,
-                html=event.source["content"].get("formatted_body", ""),
+                body=shown["body"],
+                html=shown.get("formatted_body", ""),
                 in_reply_to=replied.get("event_id"),
+                edits=edits,
                 decrypted=event.decrypted,
                 verified=self._trust.device_of(event, room) is not None,
             )

@@ -13,7 +13,7 @@ from demo.screen import from_html, heading, note, said
 from demo.world import COMPONENT, World
 from wire.messages import Shown
 
-SHOWN_ENTRIES = 12
+SHOWN_ENTRIES = 14
 
 
 class TourFailed(Exception):
@@ -30,12 +30,14 @@ async def tour(world: World) -> None:
     await world.spectator.until(lambda state: state.shown is Shown.BUSY)
     await _ask(world, bob, "!status", rf"{COMPONENT} +busy ")
 
-    heading("Who may not, is told so")
+    heading("Who may not, is told why; who mistypes, is told what there is")
     await _ask(world, bob, "!shutdown all", "this takes an operator")
+    await _ask(world, bob, "!why shutdown", "^No: !shutdown", "an operator")
     await _ask(world, alice, "!shutdwon all", "Nothing was stopped", "!shutdown all")
+    await _ask(world, alice, "!staus", "Did you mean !status")
     async with world.unsigned_alice() as stranger:
         note("Somebody has Alice's password, and a device that she has not signed:")
-        attempt = await _say(world, stranger, "!shutdown all")
+        attempt = await _say(world, stranger, "!status")
         _expect(_show(await alice.answer_to(attempt)), "nothing proves that this came from you")
 
     heading("One person stops everything, and sees what has really stopped")
@@ -100,6 +102,7 @@ def _show_record(world: World) -> None:
     for seq, entry in reversed(newest):
         fields = json.loads(entry)
         what = " ".join(fields[key] for key in ("command", "target", "result") if fields.get(key))
+        what += ", ".join(fields.get("stopped", ()))
         if fields.get("standing") == Standing.UNPROVEN:
             what += ", unproven"
         table.add_row(str(seq), fields["at"][11:19], fields["kind"], fields.get("person") or "–", what)

@@ -65,7 +65,7 @@ class World:
     @property
     def database(self) -> Path:
         """The bot's database."""
-        return self.folder / "bot" / "state" / "tocsin.db"
+        return self.folder / "bot" / "state" / keys.DATABASE
 
     @asynccontextmanager
     async def unsigned_alice(self) -> AsyncGenerator[Operator]:
@@ -94,7 +94,7 @@ async def running(folder: Path, *, tell: Callable[[str], None], kind: Kind | Non
             await homeserver.register(name, password)
 
         tell("Starting the component and the bot; alice and bob come online …")
-        bot_key = keys.load_or_make(folder / "bot" / "state" / "bot.key").public
+        bot_key = keys.load_or_make(folder / "bot" / "state" / keys.KEY).public
         enrolment = enrol(COMPONENT, (GROUP,), ROOT, broker.address, bot_key, folder / "component.json")
         _configure(folder, homeserver, enrolment, passwords["tocsin"])
         config = folder / "bot" / "config.toml"

@@ -10,7 +10,6 @@ import hashlib
 
 import orjson
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from wire.errors import BadMessage, BadSignature
@@ -60,9 +59,7 @@ class PrivateKey:
 
     def __init__(self, seed: bytes) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        self.public = PublicKey(
-            self._key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-        )
+        self.public = PublicKey(self._key.public_key().public_bytes_raw())
 
     def __repr__(self) -> str:
         return f"PrivateKey({self.public.id})"

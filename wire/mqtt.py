@@ -107,7 +107,7 @@ class Link:
         self._held = 0
         self._abandoned = False
         self._last_trouble = ""
-        self._handlers = asyncio.TaskGroup()
+        self._handlers: asyncio.TaskGroup
 
     @property
     def connected(self) -> bool:
@@ -123,10 +123,11 @@ class Link:
         self._abandoned = True
 
     async def run(self) -> None:
-        """Keeps the link up until it is cancelled; then it says goodbye to the broker. It runs once."""
+        """Keeps the link up until it is cancelled; then it says goodbye to the broker. It can be run again then."""
         loop = asyncio.get_running_loop()
         attempt = 0
-        async with self._handlers:
+        self._held = 0  # a handler that was cancelled before it began has given nothing back
+        async with asyncio.TaskGroup() as self._handlers:
             while True:
                 began = loop.time()
                 await self._live()

@@ -1,10 +1,15 @@
 """One call of a command: who asks, what they said, and the system that it is about."""
 
 import dataclasses
+from collections.abc import Callable
 
+from bot.store import Tx
 from bot.system import System
 from bot.words.message import Message
 from bot.words.people import Person
+
+Work = Callable[[Tx], object]
+"""Something to be written; what it returns is nobody's."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -16,3 +21,10 @@ class Call:
     person: Person
     message: Message
     system: System
+    approved_by: Person | None = None
+    """Who agreed, where two persons had to."""
+    written_along: list[Work] = dataclasses.field(default_factory=list[Work])
+
+    def write_along(self, work: Work) -> None:
+        """Have this written in the one commit that says that the command is done, or not at all."""
+        self.written_along.append(work)

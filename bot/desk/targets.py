@@ -3,6 +3,7 @@
 from bot.desk.grammar import nearest
 from bot.fleet.registry import Registry
 from bot.words.errors import UsageError
+from bot.words.glyphs import quoted
 from wire.messages import Target
 
 EVERYTHING = ("all", "everything")
@@ -21,6 +22,6 @@ def resolve(registry: Registry, word: str) -> Target:
     near = nearest(name, ("all", *registry.components(), *registry.groups())) or "all"
     choices = dict.fromkeys((near, "all"))
     raise UsageError(
-        f"Nothing was stopped: no component and no group is called {word[:64]!r}.",
+        f"Nothing was stopped: no component and no group is called {quoted(word)}.",
         hint="To stop, send: " + " or ".join(f"!shutdown {choice}" for choice in choices),
     )

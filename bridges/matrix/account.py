@@ -10,8 +10,8 @@ from typing import Any, cast
 import aiohttp
 import structlog
 
+from bot.private import private_folder, write_private
 from bot.words.errors import NetworkError, SettingsError, Unreachable
-from bridges.matrix.files import private_folder, write_private
 from bridges.matrix.patience import asked_wait_s
 
 LOGIN_TIMEOUT_S = 30.0

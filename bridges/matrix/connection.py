@@ -24,6 +24,7 @@ from nio import (
     Response,
     RoomMessagesResponse,
     SyncResponse,
+    UnknownBadEvent,
 )
 from nio.crypto import ENCRYPTION_ENABLED, Olm
 from nio.store import SqliteStore
@@ -68,6 +69,15 @@ class Denied(NetworkError):
         self.answer = answer
 
 
+class Client(AsyncClient):
+    """The library's client, logged in for good. Whether the homeserver still knows the login, `Connection` tells."""
+
+    async def receive_response(self, response: Response) -> None:
+        """Change what the client knows. An error changes nothing: the library takes some for the end of the login."""
+        if not isinstance(response, ErrorResponse):
+            await super().receive_response(response)
+
+
 class Connection:
     """A device and its keys, on the wire."""
 
@@ -100,7 +110,7 @@ class Connection:
             max_timeouts=0,
             request_timeout=REQUEST_TIMEOUT_S,
         )
-        client = AsyncClient(login.homeserver, login.user, login.device, str(folder), config)
+        client = Client(login.homeserver, login.user, login.device, str(folder), config)
         seen = ReplayIndex(folder / f"seen-{login.device}.db")
         try:
             with on_disk():
@@ -173,9 +183,9 @@ class Connection:
             for response in await self.client.send_to_device_messages():
                 self.checked(response)
 
-    async def missed(self, room: str, prev_batch: str, since: str) -> list[Event | BadEvent]:
+    async def missed(self, room: str, prev_batch: str, since: str) -> list[Event | BadEvent | UnknownBadEvent]:
         """What lies between a cursor and the beginning of a limited timeline, oldest first, up to a bound."""
-        newest_first: list[Event | BadEvent] = []
+        newest_first: list[Event | BadEvent | UnknownBadEvent] = []
         start: str | None = prev_batch
         while start is not None and len(newest_first) < MOST_EVENTS_IN_A_GAP:
             with self._reaching():

@@ -11,9 +11,9 @@ from typing import Any
 
 import structlog
 
+from bot.private import write_private
 from bot.words.errors import NetworkError, SettingsError, Unreachable
 from bridges.matrix.connection import Connection, Denied
-from bridges.matrix.files import write_private
 from bridges.matrix.identity import devices_of, entries_of, identity_of
 from bridges.matrix.signing import SigningKey, padded, unpadded
 

@@ -1,12 +1,12 @@
 """Going where listed people invite the bot, and nowhere else. It never holds up the stream: some rooms stay closed."""
 
 import asyncio
-import functools
+from collections.abc import Callable
 
 import structlog
 from nio import InviteMemberEvent, SyncResponse
 
-from bot.words.errors import TocsinError
+from bot.words.errors import NetworkError, TocsinError
 from bridges.matrix.connection import Connection
 from bridges.matrix.patience import patiently
 
@@ -21,7 +21,12 @@ class Invitations:
     """Answers invitations beside the stream, one task a room."""
 
     def __init__(
-        self, connection: Connection, listed: frozenset[str], beside: asyncio.TaskGroup, *, longest_s: float = LONGEST_S
+        self,
+        connection: Connection,
+        listed: Callable[[], frozenset[str]],
+        beside: asyncio.TaskGroup,
+        *,
+        longest_s: float = LONGEST_S,
     ) -> None:
         self._connection = connection
         self._listed = listed
@@ -42,7 +47,7 @@ class Invitations:
                 ),
                 None,
             )
-            if inviter not in self._listed:
+            if inviter not in self._listed():
                 log.warning("an invitation of somebody who is not listed is not accepted", room=room, inviter=inviter)
             elif room in self._under_way:
                 continue
@@ -53,9 +58,14 @@ class Invitations:
                 self._beside.create_task(self._join(room, inviter), name=f"join {room}")
 
     async def _join(self, room: str, inviter: str) -> None:
+        async def join() -> None:
+            if inviter not in self._listed():
+                raise NetworkError(f"{inviter} is not listed any more.")
+            await self._connection.join(room)
+
         try:
             async with asyncio.timeout(self._longest_s):
-                await patiently(functools.partial(self._connection.join, room))
+                await patiently(join)
         except (TimeoutError, TocsinError) as error:
             log.warning("an invitation cannot be accepted; invite again", room=room, inviter=inviter, error=str(error))
         else:

@@ -1,13 +1,15 @@
-"""What of a Matrix event is a message of a person. Edits, notices, reactions and redactions never are."""
+"""What of a Matrix event is a message of a person, and what it changes. An edit or a redaction never is a message."""
 
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
-from nio import Event, MatrixRoom, RoomMessageText
+from nio import BadEvent, Event, MatrixRoom, RoomMessageText, UnknownBadEvent
 
 COMMON_NAME = re.compile(r"\w")
+LONGEST_NAME = 255
+"""Bytes, of any name in Matrix."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ def spoken(event: Event, room: MatrixRoom, me: str) -> Spoken | None:
     """What somebody else said here, or nothing."""
     if event.sender == me or not isinstance(event, RoomMessageText):
         return None
-    relation = relation_of(event)
+    relation = relation_of(event.source)
     if relation.get("rel_type") == "m.replace" or "m.new_content" in event.source["content"]:
         return None
     text = _without_quote(event.body) if "m.in_reply_to" in relation else event.body
@@ -33,10 +35,50 @@ def spoken(event: Event, room: MatrixRoom, me: str) -> Spoken | None:
     return Spoken(words.encode(errors="replace").decode(), addressed=alone or rest is not None)
 
 
-def relation_of(event: Event) -> Mapping[str, Any]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Changed:
+    """An event that another one edits, or takes back."""
+
+    event: str
+    by: str
+    removed: bool
+
+
+def changed(event: Event | BadEvent | UnknownBadEvent) -> Changed | None:
+    """Which event this one changes. It counts also where nobody can read into what, or where the library finds it odd.
+
+    Who may take back what, the homeserver has looked at; what comes encrypted it has not seen, and takes nothing back.
+    """
+    source = event.source
+    by = source.get("sender")
+    if source.get("type") != "m.room.redaction":
+        relation = relation_of(source)
+        target, removed = relation.get("event_id"), False
+        if relation.get("rel_type") != "m.replace":
+            return None
+    elif event.decrypted:
+        return None
+    else:  # newer rooms have it within, and older homeservers only there
+        target, removed = source.get("redacts", _content_of(source).get("redacts")), True
+    return Changed(target, by, removed) if is_name(target) and is_name(by) else None
+
+
+def is_name(value: object) -> TypeGuard[str]:
+    """Whether this can name an event, a room or a user. Half a surrogate pair is valid JSON and no text."""
+    return (
+        isinstance(value, str) and 0 < len(value.encode(errors="surrogatepass")) <= LONGEST_NAME and value.isprintable()
+    )
+
+
+def relation_of(source: Mapping[str, Any]) -> Mapping[str, Any]:
     """How an event relates to another one; empty where it does not."""
-    relation = event.source["content"].get("m.relates_to")
+    relation = _content_of(source).get("m.relates_to")
     return cast("Mapping[str, Any]", relation) if isinstance(relation, dict) else {}
+
+
+def _content_of(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    content = source.get("content")
+    return cast("Mapping[str, Any]", content) if isinstance(content, dict) else {}
 
 
 def _names(room: MatrixRoom, me: str) -> tuple[str, ...]:

@@ -2,19 +2,22 @@
 
 import asyncio
 import collections
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 import structlog
 from nio import MatrixRoom
+from nio.crypto import OutboundGroupSession
 
 from bot.words.errors import NetworkError, Unreachable
 from bridges.matrix.connection import Connection, Denied
 from bridges.matrix.disk import on_disk
-from bridges.matrix.trust import Trust
+from bridges.matrix.trust import Reader, Trust
 
 GRACE_S = 2.0
+CHANGED = "The people in the room changed while its key was shared."
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +70,10 @@ class Speaker:
                 )
             await self._connection.know_members(room)
             await self._trust.refresh()
-            complete = not self._connection.olm.should_share_group_session(room_id) or await self._share(room)
+            key_of_room = self._key_of(room)
+            if key_of_room is None or not key_of_room.shared or self._without(room, key_of_room):
+                await self._share(room)
+            # Nothing is awaited from here until it is encrypted: the key is in the right hands at that moment.
             try:
                 with on_disk():
                     sent = await client.room_send(room_id, "m.room.message", content, key)
@@ -78,43 +84,58 @@ class Speaker:
                 if denied.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_TIMEOUT):
                     raise Unreachable(denied.what) from denied
                 raise
-            session = self._connection.olm.outbound_group_sessions.get(room_id)
-            if session is not None and not complete:
-                session.shared = False  # the next send tries again to give the key to those who did not get it
             return response.event_id
 
-    async def _share(self, room: MatrixRoom) -> bool:
-        """Give the room's key to every trusted device. The library calls it done even if none got it; we look.
+    def _key_of(self, room: MatrixRoom) -> OutboundGroupSession | None:
+        """The room's key, where nobody has it who may not read. One that is in other hands is thrown away."""
+        if self._connection.client.rooms.get(room.room_id) is not room:  # the bot was put out, and perhaps let in again
+            raise Unreachable(CHANGED)
+        keys = self._connection.olm.outbound_group_sessions
+        key = keys.get(room.room_id)
+        if key is not None and (key.expired or key.users_shared_with - self._trust.readers(room).keys()):
+            del keys[room.room_id]
+            return None
+        return key
 
-        Whether all have it: devices without one-time keys cannot be given one, and the others need not wait for them.
+    def _without(self, room: MatrixRoom, key: OutboundGroupSession) -> Mapping[Reader, str]:
+        """Who may read and does not have the key."""
+        readers = self._trust.readers(room)
+        return {reader: curve for reader, curve in readers.items() if reader not in key.users_shared_with}
+
+    async def _share(self, room: MatrixRoom) -> None:
+        """Give the room's key to all who may read. The library calls it done even if none got it; we look.
+
+        Devices without one-time keys cannot be given one, and the others need not wait for them: the next send tries
+        again. Where somebody may have the key of whom we do not know it, or should not have it, it is never used.
         """
-        client = self._connection.client
+        olm, client = self._connection.olm, self._connection.client
         self._trust.settle()
+        if (key := self._key_of(room)) is not None:
+            key.shared = False  # the library gives this one to those who lack it, and makes no new one for all
+        done = False
         try:
             with on_disk():
                 shared = await client.share_group_session(room.room_id)
             self._connection.checked(shared)
+            done = True
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unreachable("The homeserver does not answer.") from error
+        except KeyError as error:
+            if room.room_id in olm.outbound_group_sessions:
+                raise
+            raise Unreachable(CHANGED) from error
         finally:
             # An error on the way leaves its mark behind, and the next send would wait for ever.
             if (mark := client.sharing_session.pop(room.room_id, None)) is not None:
                 mark.set()
-        session = self._connection.olm.outbound_group_sessions.get(room.room_id)
-        if session is None:
-            raise Unreachable("The people in the room changed while its key was shared.")
-        without = [
-            device
-            for user in list(room.users)
-            for device in self._connection.olm.device_store.active_user_devices(user)
-            if self._connection.olm.is_device_verified(device)
-            and (user, device.device_id) not in session.users_shared_with
-        ]
-        if not without:
-            return True
-        if any(self._connection.olm.session_store.get(device.curve25519) for device in without):
-            session.shared = False
+            if not done:
+                olm.outbound_group_sessions.pop(room.room_id, None)
+        if (key := self._key_of(room)) is None:
+            raise Unreachable(CHANGED)
+        without = self._without(room, key)
+        if any(olm.session_store.get(curve) for curve in without.values()):
+            del olm.outbound_group_sessions[room.room_id]
             raise Unreachable("The homeserver did not pass the room's key on.")
-        names = [f"{device.user_id} {device.device_id}" for device in without]
-        log.warning("devices without one-time keys cannot read this", room=room.room_id, devices=names)
-        return False
+        if without:
+            names = sorted(f"{user} {device}" for user, device in without)
+            log.warning("devices without one-time keys cannot read this", room=room.room_id, devices=names)

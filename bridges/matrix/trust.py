@@ -4,17 +4,20 @@ It never trusts a device that its owner, listed and pinned, did not sign.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import structlog
-from nio import Event, KeysQueryResponse
+from nio import Event, KeysQueryResponse, MatrixRoom
 
 from bot.words.errors import Unreachable
 from bridges.matrix.connection import Connection
 from bridges.matrix.disk import on_disk
 from bridges.matrix.identity import Device, Identity, devices_of, entries_of, identity_of
 from bridges.matrix.signing import padded, unpadded
+
+Reader = tuple[str, str]
+"""A user and one of their devices."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,23 +41,24 @@ class Trust:
     says, however malformed, is that person's affair alone.
     """
 
-    def __init__(self, connection: Connection, listed: frozenset[str], pins: Pins) -> None:
+    def __init__(self, connection: Connection, listed: Callable[[], frozenset[str]], pins: Pins) -> None:
         self._connection = connection
         self._listed = listed
+        self._counted = listed()
+        """Those whose keys we have asked for, or will."""
         self._pins = pins
         self._devices: dict[str, frozenset[Device]] = {}
         self._claimed: dict[str, frozenset[Device]] = {}
         self._refused: dict[str, frozenset[str]] = {}
-        self._owed = set(listed)
+        self._owed = set(self._counted)
         self._one_at_a_time = asyncio.Lock()
 
     async def refresh(self) -> None:
         """Ask for the keys of all listed people of whom a change is known, and judge their devices anew."""
         async with self._one_at_a_time:
+            self._recount()
             waiting = self._connection.olm.users_for_key_query
-            asked = False
-            while due := (waiting | self._owed) & self._listed:
-                asked = True
+            while due := (waiting | self._owed) & self._counted:
                 self._owed |= due
                 waiting -= due
                 answer = await self._connection.request(
@@ -70,14 +74,35 @@ class Trust:
                     self._devices[user] = await self._judge(user, identity_of(answer, user))
                     self._note_others(user, answer)
                 await self._tell_library(answer, due - silent)
+                self.settle()
                 self._owed -= due
                 if silent:
                     log.warning("homeservers of some people do not answer; asked again later", people=sorted(silent))
                     self._owed |= silent
                     break
-            waiting &= self._listed
-            if asked:
-                self.settle()
+            waiting &= self._counted
+
+    def _recount(self) -> None:
+        """People may be suspended, and may come back, at any time. Their devices are judged anew when they do."""
+        listed = self._listed()
+        gone, come = self._counted - listed, listed - self._counted
+        self._counted = listed
+        self._owed = (self._owed - gone) | come
+        for user in gone:
+            self._devices.pop(user, None)
+            self._claimed.pop(user, None)
+        if gone:
+            self.settle()
+
+    def readers(self, room: MatrixRoom) -> Mapping[Reader, str]:
+        """The devices that may read in a room at this moment, with their keys. Who was just suspended has none."""
+        olm = self._connection.olm
+        return {
+            (user, device.device_id): device.curve25519
+            for user in room.users.keys() & self._listed()
+            for device in olm.device_store.active_user_devices(user)
+            if olm.is_device_verified(device)
+        }
 
     def device_of(self, event: Event, room: str) -> Device | None:
         """The trusted device that wrote a decrypted event; nothing where that is not proven.

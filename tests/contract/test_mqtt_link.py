@@ -15,6 +15,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from demo.broker import Kind, LocalBroker, mosquitto
 from demo.process import unused_port
 from wire import mqtt
+from wire.connection import OVERHEAD
 from wire.mqtt import Broker, Delivery, Link, NotSent, Refused, TooLarge, Unconfirmed, Will
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -302,6 +303,57 @@ async def test_two_links_leave_no_task_and_no_socket(broker: LocalBroker) -> Non
     await asyncio.wait([waiting])
     assert asyncio.all_tasks() == tasks
     assert open_files() == files
+
+
+async def test_a_link_that_was_cancelled_can_be_run_again(broker: LocalBroker) -> None:
+    taken, tasks = asyncio.Event(), asyncio.all_tasks()
+    inbox = Inbox()
+
+    async def receive(delivery: Delivery) -> None:
+        inbox(delivery)
+        taken.set()
+        if delivery.payload == b"never done":
+            await asyncio.Event().wait()
+
+    link = Link(broker.address, "again", receive=receive, draw=lambda: 0.1)
+    await link.subscribe("t13/x", 1)
+    for payloads in ([b"never done"], [b"once", b"more"]):
+        taken.clear()
+        run = asyncio.create_task(link.run())
+        async with asyncio.timeout(PATIENCE):
+            await link.ready()
+            for each in payloads:
+                await link.publish("t13/x", each, qos=1)
+            await taken.wait()
+            assert await inbox.payloads(len(payloads)) == payloads
+        run.cancel()
+        await asyncio.wait([run])
+        assert run.cancelled()
+        assert not link.connected
+    assert asyncio.all_tasks() == tasks
+
+
+async def test_what_handlers_held_when_the_link_was_cancelled_is_free_at_the_next_run(
+    broker: LocalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payload = b"x" * 100
+    monkeypatch.setattr(mqtt, "HELD", 2 * (len(payload) + OVERHEAD))  # QoS 0 may hold half of it: one message
+    inbox = Inbox()
+
+    def receive(delivery: Delivery) -> Awaitable[None]:
+        inbox(delivery)
+        run.cancel()  # what waits for the answer is cancelled before its first line
+        return asyncio.get_running_loop().create_future()
+
+    link = Link(broker.address, "held", receive=receive, draw=lambda: 0.1)
+    await link.subscribe("t14/x")
+    for _ in range(2):
+        run = asyncio.create_task(link.run())
+        async with asyncio.timeout(PATIENCE):
+            await link.ready()
+            await link.publish("t14/x", payload)
+            assert await inbox.payloads(1) == [payload]
+            await asyncio.wait([run])
 
 
 async def test_the_loop_is_never_blocked_by_connecting(broker: LocalBroker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,145 +2,20 @@
 
 import asyncio
 import contextlib
-import dataclasses
-import secrets
 import sqlite3
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import Iterator
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 import structlog
 
-from bot.bridge import Bridge, Office
-from bot.store import Store, inbox
-from bot.words.document import document
 from bot.words.errors import NetworkError, StoreError
-from bot.words.message import Lane, Message, Place, Post, Standing
+from bot.words.message import Standing
 from bot.words.people import Account as Holder
-from bot.words.people import People, Person, Role
-from bridges.matrix import plugin
 from bridges.matrix.account import Account
-from demo.homeserver import Homeserver
-from demo.operator import Operator
-
-SOON_S = 20.0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def homeserver(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Homeserver]:
-    async with Homeserver(tmp_path_factory.mktemp("homeserver")) as running:
-        yield running
-
-
-class Inbox:
-    """The inbox of a real store, which can be told to fail once, or to hang."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.arrived: asyncio.Queue[Message] = asyncio.Queue()
-        self.fail: Exception | None = None
-        self.hung: asyncio.Event | None = None
-        self.hurried: list[str] = []
-
-    async def accept(self, messages: Sequence[Message], *, cursor: str) -> None:
-        """Take a batch, unless a test wants it otherwise."""
-        if messages and self.fail is not None:
-            failure, self.fail = self.fail, None
-            raise failure
-        if messages and self.hung is not None:
-            self.hung.set()
-            await asyncio.Event().wait()
-        await self._store.write(lambda tx: inbox.accept(tx, "matrix", messages, cursor))
-        for message in messages:
-            self.arrived.put_nowait(message)
-
-    async def despite_the_disk(self, messages: Sequence[Message]) -> None:
-        """Note what was told to go before the disk."""
-        self.hurried += [message.text for message in messages]
-
-    async def cursor(self) -> str | None:
-        """Where the next batch begins."""
-        return await self._store.read(lambda tx: inbox.cursor(tx, "matrix"))
-
-    async def next(self) -> Message:
-        """The next message that was taken."""
-        async with asyncio.timeout(SOON_S):
-            return await self.arrived.get()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Stage:
-    """Three accounts of their own, and the bot that lists two of them."""
-
-    homeserver: Homeserver
-    folder: Path
-    store: Store
-    inbox: Inbox
-    alice: str
-    mallory: str
-    bot: str
-
-    @contextlib.asynccontextmanager
-    async def bot_online(self) -> AsyncGenerator[Bridge]:
-        """The bot, from one start to its end."""
-        password = self.folder / "password"
-        password.touch(mode=0o600)
-        password.write_text("secret of the bot")
-        people = People((Person("alice", Role.OPERATOR, frozenset({Holder("matrix", self.alice)})),))
-        office = Office(self.folder / "bot", people, self.store, self.inbox)
-        settings = plugin.settings(homeserver=self.homeserver.url, user=self.bot, password_file=password)
-        bridge = plugin.open(settings, office)
-        run = asyncio.create_task(bridge.run())
-        try:
-            yield bridge
-        finally:
-            run.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await run
-
-    @contextlib.asynccontextmanager
-    async def online(self, user: str, device: str = "phone", *, signed: bool = True) -> AsyncGenerator[Operator]:
-        """Somebody at a device."""
-        folder = self.folder / f"{user[1:6]}-{device}"
-        knows = frozenset({self.alice, self.mallory, self.bot})
-        async with Operator.online(
-            self.homeserver.url, user, f"secret of {user}", folder, knows=knows, signed=signed
-        ) as operator:
-            yield operator
-
-    async def room_of(self, host: Operator, *guests: Operator) -> str:
-        """An encrypted room where the host, the bot and the guests have come together."""
-        room = await host.create_room("ops", self.bot, *(guest.user for guest in guests))
-        await host.joined(room, self.bot)
-        for guest in guests:
-            await guest.join(room)
-            await host.joined(room, guest.user)
-        return room
-
-
-@pytest.fixture
-async def stage(homeserver: Homeserver, tmp_path: Path) -> AsyncGenerator[Stage]:
-    tag = secrets.token_hex(4)
-    alice = await homeserver.register(f"alice-{tag}", f"secret of @alice-{tag}:localhost")
-    mallory = await homeserver.register(f"mallory-{tag}", f"secret of @mallory-{tag}:localhost")
-    bot = await homeserver.register(f"tocsin-{tag}", "secret of the bot")
-    async with Store.opened(tmp_path / "tocsin.db") as store:
-        yield Stage(homeserver, tmp_path, store, Inbox(store), alice, mallory, bot)
-
-
-def says(room: str, words: str, reply_to: str | None = None) -> Post:
-    return Post(Place("matrix", room), document(words), Lane.ANSWER, reply_to)
-
-
-async def put(operator: Operator, room: str, kind: str, content: dict[str, Any]) -> str:
-    """Send an event as it is, with nothing but the operator's access token."""
-    path = f"/_matrix/client/v3/rooms/{room}/send/{kind}/{secrets.token_hex(8)}"
-    answer = await operator.connection.request("PUT", path, content)
-    return answer["event_id"]
+from demo.stage import SOON_S, Stage, says
 
 
 async def test_a_message_of_a_listed_cross_signed_operator_is_attested_and_can_be_answered(stage: Stage) -> None:
@@ -174,7 +49,7 @@ async def test_an_unsigned_device_of_an_operator_is_unproven_and_gets_no_key(sta
 async def test_plain_text_in_an_encrypted_room_is_unproven(stage: Stage) -> None:
     async with stage.bot_online(), stage.online(stage.alice) as alice:
         room = await stage.room_of(alice)
-        await put(alice, room, "m.room.message", {"msgtype": "m.text", "body": "!shutdown all"})
+        await alice.put(room, "m.room.message", {"msgtype": "m.text", "body": "!shutdown all"})
         message = await stage.inbox.next()
         assert (message.text, message.standing) == ("!shutdown all", Standing.UNPROVEN)
 
@@ -187,7 +62,7 @@ async def test_words_of_another_under_the_name_of_an_operator_are_unproven(stage
         kind, content = mallory.connection.client.encrypt(
             room, "m.room.message", {"msgtype": "m.text", "body": "!shutdown all"}
         )
-        await put(alice, room, kind, content)
+        await alice.put(room, kind, content)
         message = await stage.inbox.next()
         assert (message.account.id, message.text) == (stage.alice, "!shutdown all")
         assert message.standing == Standing.UNPROVEN
@@ -200,7 +75,7 @@ async def test_a_ciphertext_sent_again_after_a_restart_is_not_taken(stage: Stage
             event = await alice.say(room, "!shutdown all")
             assert (await stage.inbox.next()).event == event
         whole = await alice.connection.request("GET", f"/_matrix/client/v3/rooms/{room}/event/{event}")
-        await put(alice, room, "m.room.encrypted", whole["content"])
+        await alice.put(room, "m.room.encrypted", whole["content"])
         async with stage.bot_online():
             await alice.say(room, "last")
             assert (await stage.inbox.next()).text == "last"
@@ -220,7 +95,7 @@ async def test_edits_notices_and_reactions_are_never_messages(stage: Stage) -> N
         )
         await alice.say(room, "!shutdown all", msgtype="m.notice")
         reaction = {"rel_type": "m.annotation", "event_id": event, "key": "!shutdown all"}
-        await put(alice, room, "m.reaction", {"m.relates_to": reaction})
+        await alice.put(room, "m.reaction", {"m.relates_to": reaction})
         await alice.say(room, "last")
         assert [(await stage.inbox.next()).text for _ in range(2)] == ["first", "last"]
 
@@ -284,7 +159,7 @@ async def test_nothing_is_said_in_a_room_without_encryption(stage: Stage) -> Non
     async with stage.bot_online() as bot, stage.online(stage.alice) as alice:
         room = await alice.create_open_room("open", stage.bot)
         await alice.joined(room, stage.bot)
-        await put(alice, room, "m.room.message", {"msgtype": "m.text", "body": "hello"})
+        await alice.put(room, "m.room.message", {"msgtype": "m.text", "body": "hello"})
         await stage.inbox.next()
         with pytest.raises(NetworkError, match="not encrypted"):
             await bot.send(says(room, "secret"), key="one")
@@ -303,7 +178,7 @@ async def test_state_that_comes_encrypted_changes_nothing(stage: Stage) -> None:
             "state_key": stage.alice,
             "content": {"membership": "leave"},
         }
-        await put(mallory, room, "m.room.encrypted", mallory.connection.olm.group_encrypt(room, forged))
+        await mallory.put(room, "m.room.encrypted", mallory.connection.olm.group_encrypt(room, forged))
         await mallory.say(room, "gone?")
         await stage.inbox.next()
         again = await bot.send(says(room, "no"), key="one")

@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from bot.words.errors import SettingsError
 from bridges.matrix.account import Account
@@ -20,12 +19,6 @@ from demo.homeserver import Homeserver
 from demo.operator import Operator, PinsInMemory
 
 PASSWORD = "secret"  # noqa: S105 - of accounts that live as long as a test
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def homeserver(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Homeserver]:
-    async with Homeserver(tmp_path_factory.mktemp("homeserver")) as running:
-        yield running
 
 
 @pytest.fixture
@@ -113,7 +106,7 @@ async def test_an_identity_that_changed_is_not_trusted_any_more(homeserver: Home
     folder = account.folder.with_name("alice")
     async with started(account) as connection:
         pins = PinsInMemory()
-        trust = Trust(connection, frozenset({user}), pins)
+        trust = Trust(connection, lambda: frozenset({user}), pins)
         async with Operator.online(homeserver.url, user, PASSWORD, folder) as alice:
             await trust.refresh()
             verified = connection.olm.is_device_verified

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bot.desk.approvals import Approvals
+from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
+from bot.desk.rest import Rest
 from bot.fleet.registry import Registry
 from bot.stop.bell import Bell, Enrolled
 from bot.store import Store, Tx
 from bot.system import System
+from bot.words.message import Place
 from bot.words.people import Account, People, Person, Role
-from commands.help import show_help
-from commands.shutdown import shutdown
-from commands.status import status
-from commands.whoami import whoami
 from wire.broker import QoS
 from wire.envelope import PrivateKey
 from wire.messages import ROOT
@@ -33,9 +33,20 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 @pytest.fixture
 def people() -> People:
-    """One of each role, and each on the network `chat` under their own name."""
-    named = {"carol": Role.COMMANDER, "olga": Role.OPERATOR, "vera": Role.VIEWER}
-    return People(tuple(Person(name, role, frozenset({Account("chat", name)})) for name, role in named.items()))
+    """Each is on the network `chat` under their own name; carol has a second account there."""
+    named = {
+        "carol": Role.COMMANDER,
+        "cleo": Role.COMMANDER,
+        "olga": Role.OPERATOR,
+        "otto": Role.OPERATOR,
+        "vera": Role.VIEWER,
+    }
+    more = {"carol": {Account("chat", "carol-at-home")}}
+    return People(
+        tuple(
+            Person(name, role, frozenset({Account("chat", name), *more.get(name, ())})) for name, role in named.items()
+        )
+    )
 
 
 @pytest.fixture
@@ -71,9 +82,21 @@ async def bell(store: Store, enrolled: dict[str, Enrolled], published: list[tupl
 
 
 @pytest.fixture
-def system(bell: Bell, enrolled: dict[str, Enrolled]) -> System:
-    registry = Registry((name, each.groups) for name, each in enrolled.items())
-    return System(Catalogue((show_help, shutdown, status, whoami)), registry, bell)
+def system(store: Store, people: People, bell: Bell, enrolled: dict[str, Enrolled]) -> System:
+    """Everything that a command may look at, with the commands that come with Tocsin."""
+    return System(
+        catalogue=Catalogue.installed(),
+        registry=Registry((name, each.groups) for name, each in enrolled.items()),
+        bell=bell,
+        store=store,
+        people=people,
+        authority=Authority(frozenset({"trusted"})),
+        approvals=Approvals(store, queued=lambda: None),
+        rest=Rest(),
+        ways_out={},
+        file_sets=lambda _: False,
+        alarms=(Place("chat", "alarms"),),
+    )
 
 
 @pytest.fixture

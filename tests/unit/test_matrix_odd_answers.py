@@ -5,68 +5,27 @@ import contextlib
 import copy
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from bot.store import Store, inbox
 from bot.words.errors import Unreachable
-from bot.words.message import Message
-from bridges.matrix.account import Account, Login
+from bot.words.message import Change, Message
+from bot.words.people import Account
+from bridges.matrix.account import Account as LoginOf
 from bridges.matrix.connection import Connection
-from bridges.matrix.cross_signing import CrossSigning, establish
+from bridges.matrix.cross_signing import establish
 from bridges.matrix.invitations import Invitations
 from bridges.matrix.patience import LONGEST_ASKED_S, asked_wait_s
-from bridges.matrix.receiving import Receiver
+from bridges.matrix.receiving import Heard, Receiver
 from bridges.matrix.trust import Trust
+from demo.odd import ALICE, BOT, ROOM, VERA, Answer, Odd, batch, said, signed_by_its_owner
 from demo.operator import PinsInMemory
 
-BOT = "@tocsin:example.org"
-ALICE = "@alice:example.org"
-VERA = "@vera:example.org"
-ROOM = "!room:example.org"
 SOON_S = 10.0
-Answer = dict[str, Any]
-
-
-class Odd:
-    """A homeserver that answers as a test wants."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.batches: asyncio.Queue[Answer] = asyncio.Queue()
-        self.answers: dict[str, object] = {"/keys/query": {"device_keys": {}}}
-        self.joins: asyncio.Queue[str] = asyncio.Queue()
-        self.status = 200
-        self.headers: dict[str, str] = {}
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncGenerator["Odd"]:
-        """Reachable, until the block ends."""
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
-            yield self
-        finally:
-            await runner.cleanup()
-
-    async def _answer(self, request: web.Request) -> web.Response:
-        path = request.path.removeprefix("/_matrix/client/v3")
-        if path == "/sync":
-            return web.json_response(await self.batches.get(), headers=self.headers)
-        if path.startswith("/join/"):
-            self.joins.put_nowait(path)
-        for begin, answer in self.answers.items():
-            if path.startswith(begin):
-                return web.json_response(answer, status=self.status)
-        return web.json_response({"one_time_key_counts": {"signed_curve25519": 50}})
 
 
 class Inbox:
@@ -75,11 +34,13 @@ class Inbox:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.taken: list[Message] = []
+        self.changes: list[Change] = []
 
-    async def accept(self, messages: Sequence[Message], *, cursor: str) -> None:
+    async def accept(self, messages: Sequence[Message], *, cursor: str, changes: Sequence[Change] = ()) -> None:
         """Take a batch."""
-        await self._store.write(lambda tx: inbox.accept(tx, "matrix", messages, cursor))
+        await self._store.write(lambda tx: inbox.accept(tx, "matrix", messages, cursor, changes))
         self.taken += messages
+        self.changes += changes
 
     async def despite_the_disk(self, messages: Sequence[Message]) -> None:
         """Not told: the disk takes everything here."""
@@ -102,36 +63,16 @@ async def taken(tmp_path: Path) -> AsyncGenerator[Inbox]:
         yield Inbox(store)
 
 
-def login_of(odd: Odd, user: str, device: str) -> Login:
-    return Login(odd.url, user, device, "token", "pickle")
-
-
 @pytest.fixture
 async def connection(odd: Odd, tmp_path: Path) -> AsyncGenerator[Connection]:
-    (tmp_path / "bot").mkdir()
-    async with Connection.opened(login_of(odd, BOT, "TOCSIN"), tmp_path / "bot") as connection:
+    async with odd.device(BOT, "TOCSIN", tmp_path / "bot") as connection:
         yield connection
 
 
 @pytest.fixture
 async def phone(odd: Odd, tmp_path: Path) -> AsyncGenerator[Connection]:
-    (tmp_path / "phone").mkdir()
-    async with Connection.opened(login_of(odd, ALICE, "PHONE"), tmp_path / "phone") as phone:
+    async with odd.device(ALICE, "PHONE", tmp_path / "phone") as phone:
         yield phone
-
-
-def signed_by_its_owner(phone: Connection) -> Answer:
-    """What a homeserver tells of somebody with one good device."""
-    keys = CrossSigning.fresh()
-    upload = keys.upload(ALICE)
-    entry: Answer = phone.olm.share_keys()["device_keys"]
-    entry["signatures"][ALICE][keys.self_signing.id] = keys.self_signing.sign(entry)
-    return {
-        "master_keys": {ALICE: upload["master_key"]},
-        "self_signing_keys": {ALICE: upload["self_signing_key"]},
-        "device_keys": {ALICE: {"PHONE": entry}},
-        "failures": {},
-    }
 
 
 def trusted_by(connection: Connection) -> set[str]:
@@ -139,41 +80,19 @@ def trusted_by(connection: Connection) -> set[str]:
     return {device.device_id for device in olm.device_store if olm.is_device_verified(device) and not device.deleted}
 
 
-def said(event: str, **changed: object) -> Answer:
-    whole = {"event_id": event, "sender": ALICE, "origin_server_ts": 1, "type": "m.room.message"}
-    return whole | {"content": {"msgtype": "m.text", "body": event}} | changed
-
-
-def batch(name: str, *events: Answer, invites: tuple[str, ...] = ()) -> Answer:
-    timeline = {"events": list(events), "limited": False, "prev_batch": "p"}
-    member = {"type": "m.room.member", "sender": ALICE, "state_key": BOT, "content": {"membership": "invite"}}
-    room: Answer = {
-        "state": {"events": []},
-        "timeline": timeline,
-        "account_data": {"events": []},
-        "ephemeral": {"events": []},
-    }
-    return {
-        "next_batch": name,
-        "device_one_time_keys_count": {"signed_curve25519": 50},
-        "device_lists": {"changed": [], "left": []},
-        "to_device": {"events": []},
-        "rooms": {
-            "join": {ROOM: room},
-            "invite": {room: {"invite_state": {"events": [member]}} for room in invites},
-            "leave": {},
-        },
-    }
-
-
 @contextlib.asynccontextmanager
 async def receiving(
-    connection: Connection, taken: Inbox, *, longest_s: float = SOON_S, asked: frozenset[str] = frozenset()
+    connection: Connection,
+    taken: Inbox,
+    *,
+    longest_s: float = SOON_S,
+    asked: frozenset[str] = frozenset(),
+    listed: AbstractSet[str] = frozenset({ALICE}),
 ) -> AsyncGenerator[Callable[[str | None], Awaitable[str]]]:
     """Takes batches, one a call. The keys of nobody but those named are asked for."""
     async with asyncio.timeout(SOON_S), asyncio.TaskGroup() as beside:
-        invitations = Invitations(connection, frozenset({ALICE}), beside, longest_s=longest_s)
-        receiver = Receiver(connection, Trust(connection, asked, PinsInMemory()), taken, invitations)
+        invitations = Invitations(connection, lambda: frozenset(listed), beside, longest_s=longest_s)
+        receiver = Receiver(connection, Trust(connection, lambda: asked, PinsInMemory()), taken, invitations, Heard())
         yield lambda since: receiver.take(since, first=since is None)
 
 
@@ -224,7 +143,7 @@ async def test_rubbish_for_a_one_time_key_costs_no_other_device_its_session(
     odd: Odd, connection: Connection, phone: Connection, spoil: Answer
 ) -> None:
     odd.answers["/keys/query"] = signed_by_its_owner(phone)
-    await Trust(connection, frozenset({ALICE}), PinsInMemory()).refresh()
+    await Trust(connection, lambda: frozenset({ALICE}), PinsInMemory()).refresh()
     name, key = next(iter(phone.olm.share_keys()["one_time_keys"].items()))
     (device,) = connection.olm.device_store
     for one_time_key, works in ((spoil, False), ({name: key}, True)):
@@ -237,7 +156,7 @@ async def test_a_device_that_was_gone_for_a_while_is_trusted_again(
     odd: Odd, connection: Connection, phone: Connection
 ) -> None:
     answer = signed_by_its_owner(phone)
-    trust = Trust(connection, frozenset({ALICE}), PinsInMemory())
+    trust = Trust(connection, lambda: frozenset({ALICE}), PinsInMemory())
     seen: list[set[str]] = []
     without: Answer = answer | {"master_keys": None}
     for changed in (answer, without, answer):
@@ -255,7 +174,7 @@ async def test_the_library_never_hears_of_a_device_that_its_owner_did_not_sign(
     own = answer["device_keys"][ALICE]["PHONE"]["signatures"][ALICE]
     answer["device_keys"][ALICE]["PHONE"]["signatures"] = {ALICE: {"ed25519:PHONE": own["ed25519:PHONE"]}}
     odd.answers["/keys/query"] = answer
-    await Trust(connection, frozenset({ALICE}), PinsInMemory()).refresh()
+    await Trust(connection, lambda: frozenset({ALICE}), PinsInMemory()).refresh()
     assert list(connection.olm.device_store) == []
 
 
@@ -263,7 +182,7 @@ async def test_an_answer_that_is_none_changes_nobodys_trust(
     odd: Odd, connection: Connection, phone: Connection
 ) -> None:
     odd.answers["/keys/query"] = signed_by_its_owner(phone)
-    trust = Trust(connection, frozenset({ALICE}), PinsInMemory())
+    trust = Trust(connection, lambda: frozenset({ALICE}), PinsInMemory())
     await trust.refresh()
     nothing: list[object] = [{}, {"device_keys": None}, [], "x"]
     for answer in nothing:
@@ -322,6 +241,59 @@ async def test_one_odd_event_does_not_keep_the_others_out(odd: Odd, connection: 
     assert all(math.isfinite(message.age_s) for message in taken.taken)
 
 
+def edit(event: str, **changed: object) -> Answer:
+    return said("$edit", content={"m.relates_to": {"rel_type": "m.replace", "event_id": event}}) | changed
+
+
+def redaction(event: str, **changed: object) -> Answer:
+    return said("$redaction", type="m.room.redaction", redacts=event, content={}) | changed
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        redaction("$1"),
+        redaction("$1", content={"redacts": "$1"}),
+        redaction("$1", content={"reason": 5}),
+        {name: value for name, value in redaction("", content={"redacts": "$1"}).items() if name != "redacts"},
+    ],
+)
+async def test_what_was_taken_back_is_heard_of_in_every_form(
+    odd: Odd, connection: Connection, taken: Inbox, event: Answer
+) -> None:
+    odd.batches.put_nowait(batch("one", event))
+    async with receiving(connection, taken) as take:
+        assert await take(None) == "one"
+    assert taken.changes == [Change("$1", Account("matrix", ALICE), removed=True)]
+
+
+async def test_odd_changes_change_nothing_and_stop_nobody(odd: Odd, connection: Connection, taken: Inbox) -> None:
+    names: list[Any] = [None, 5, ["$1"], {"$1": "$1"}, "", "\ud800", "$\n", "$" * 256]
+    events = [change(name) for name in names for change in (edit, redaction)]
+    events += [change("$1", sender="@\ud800:example.org") for change in (edit, redaction)]
+    contents: list[Any] = [None, [], {"m.relates_to": ["m.replace"]}]
+    events += [edit("$1", content=content) for content in contents]
+    odd.batches.put_nowait(batch("one", *events, said("$1"), edit("$1")))
+    async with receiving(connection, taken) as take:
+        assert await take(None) == "one"
+    assert [message.text for message in taken.taken] == ["$1"]
+    assert taken.changes == [Change("$1", Account("matrix", ALICE))]
+
+
+async def test_who_is_suspended_while_an_invitation_is_tried_is_not_followed(
+    odd: Odd, connection: Connection, taken: Inbox
+) -> None:
+    odd.answers["/join/"] = {"errcode": "M_UNKNOWN", "error": "Failed to make_join via any server"}
+    odd.status = 502
+    listed = {ALICE}
+    odd.meanwhile["/join/"] = listed.clear
+    odd.batches.put_nowait(batch("one", invites=("!away:example.org",)))
+    async with receiving(connection, taken, listed=listed) as take:
+        assert await take(None) == "one"
+        await joins_ended()
+    assert odd.joins.qsize() == 1
+
+
 @pytest.mark.parametrize("date", ["yesterday", "Mon, 99 Foo 2026 00:00:00 GMT", "Mon, 01 Jan 99999 00:00:00 GMT"])
 async def test_a_date_that_is_none_does_not_stop_the_stream(
     odd: Odd, connection: Connection, taken: Inbox, date: str
@@ -349,7 +321,7 @@ async def test_an_answer_that_is_no_object_is_a_homeserver_that_is_away(
 ) -> None:
     odd.answers = {"": answer}
     odd.batches.put_nowait(answer)  # pyright: ignore[reportArgumentType] - that is the point
-    account = Account(odd.url, BOT, "Tocsin", tmp_path / "new")
+    account = LoginOf(odd.url, BOT, "Tocsin", tmp_path / "new")
     calls: list[Callable[[], Awaitable[object]]] = [
         lambda: connection.sync(None, full_state=True),
         connection.upkeep,

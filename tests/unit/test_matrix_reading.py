@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
-from nio import MatrixRoom, RoomMessageText
+from hypothesis import example, given
+from hypothesis import strategies as st
+from nio import Event, MatrixRoom, RoomMessageText
 
-from bridges.matrix.reading import spoken
+from bridges.matrix.reading import LONGEST_NAME, Changed, changed, spoken
 
 BOT = "@tocsin:example.org"
 ALICE = "@alice:example.org"
@@ -101,3 +103,71 @@ def test_half_a_surrogate_pair_does_not_get_through() -> None:
     words = spoken(said("a\ud800b", {"m.relates_to": 5}), room_of(BOT, ALICE), BOT)
     assert words is not None
     assert words.text == "a?b"
+
+
+def event_of(kind: object, content: object, **more: object) -> Event:
+    """Parsed by nobody: as odd as it came."""
+    event = said("")
+    event.source = {"type": kind, "sender": ALICE, "content": content, **more}
+    return event
+
+
+REPLACES = {"m.relates_to": {"rel_type": "m.replace", "event_id": "$1"}}
+
+
+@pytest.mark.parametrize(
+    ("event", "removed"),
+    [
+        (event_of("m.room.message", REPLACES), False),
+        (event_of("m.room.encrypted", REPLACES), False),
+        (event_of("m.room.redaction", {}, redacts="$1"), True),
+        (event_of("m.room.redaction", {"redacts": "$1"}), True),
+        (event_of("m.room.redaction", {"redacts": "$2"}, redacts="$1"), True),
+    ],
+)
+def test_an_edit_and_a_redaction_change_what_they_name(event: Event, removed: bool) -> None:
+    assert changed(event) == Changed("$1", ALICE, removed=removed)
+
+
+@pytest.mark.parametrize(
+    "relation",
+    [
+        {"rel_type": "m.thread", "event_id": "$1"},
+        {"rel_type": "m.annotation", "event_id": "$1", "key": "m.replace"},
+        {"m.in_reply_to": {"event_id": "$1"}},
+        {"event_id": "$1"},
+        {"rel_type": "m.replace"},
+    ],
+)
+def test_what_relates_in_another_way_changes_nothing(relation: dict[str, Any]) -> None:
+    assert changed(event_of("m.room.message", {"m.relates_to": relation})) is None
+
+
+def test_what_takes_back_from_within_an_envelope_takes_nothing_back() -> None:
+    event = event_of("m.room.redaction", {"redacts": "$1"}, redacts="$1")
+    event.decrypted = True
+    assert changed(event) is None
+    edit = event_of("m.room.message", REPLACES)
+    edit.decrypted = True
+    assert changed(edit) == Changed("$1", ALICE, removed=False)
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=300)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+RELATIONS = st.fixed_dictionaries({"rel_type": st.just("m.replace") | JSON, "event_id": JSON}) | JSON
+CONTENTS = st.fixed_dictionaries({"m.relates_to": RELATIONS, "redacts": JSON}) | JSON
+
+
+@given(kind=st.sampled_from(["m.room.message", "m.room.redaction"]) | JSON, content=CONTENTS, redacts=JSON, sender=JSON)
+@example(kind="m.room.redaction", content={}, redacts="\udfff", sender=ALICE)
+@example(kind="m.room.redaction", content={}, redacts="é" * 128, sender=ALICE)
+def test_whatever_comes_a_change_names_an_event_and_a_user_that_a_database_takes(
+    kind: object, content: object, redacts: object, sender: object
+) -> None:
+    change = changed(event_of(kind, content, redacts=redacts, sender=sender))
+    if change is not None:
+        assert all(0 < len(name.encode()) <= LONGEST_NAME for name in (change.event, change.by))

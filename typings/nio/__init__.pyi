@@ -31,7 +31,13 @@ class Event:
     sender_key: str | None
     session_id: str | None
 
-class BadEvent: ...
+class BadEvent:
+    source: dict[str, Any]
+    decrypted: bool
+
+class UnknownBadEvent:
+    source: dict[str, Any]
+    decrypted: bool
 
 class MegolmEvent(Event):
     device_id: str
@@ -53,7 +59,7 @@ class InviteMemberEvent:
     membership: str
 
 class Timeline:
-    events: list[Event | BadEvent]
+    events: list[Event | BadEvent | UnknownBadEvent]
     limited: bool
     prev_batch: str | None
 
@@ -78,7 +84,7 @@ class SyncResponse(Response):
     rooms: Rooms
 
 class RoomMessagesResponse(Response):
-    chunk: list[Event | BadEvent]
+    chunk: list[Event | BadEvent | UnknownBadEvent]
     end: str | None
 
 class RoomSendResponse(Response):

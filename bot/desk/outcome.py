@@ -1,0 +1,57 @@
+"""What became of a message, and how that is written down: done, recorded and answered in one transaction."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from bot.desk.call import Work
+from bot.desk.command import Command
+from bot.store import Tx, audit, inbox, outbox
+from bot.store.inbox import Received
+from bot.words.document import Document
+from bot.words.message import Lane, Message, Post
+from bot.words.people import Person
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """One result, and at most one answer."""
+
+    result: str
+    answer: Document | None = None
+    """Nothing, where whoever wrote must not learn that anybody listens."""
+    lane: Lane = Lane.ANSWER
+    command: Command | None = None
+    person: Person | None = None
+    written_along: Sequence[Work] = ()
+    recorded: bool = True
+
+    def write(self, tx: Tx, received: Received) -> None:
+        """All that follows from it."""
+        inbox.done(tx, received.row)
+        if self.recorded:
+            self.record(tx, received)
+        if self.answer is not None:
+            message = received.message
+            outbox.queue(tx, Post(message.place, self.answer, self.lane, reply_to=message.event))
+        for work in self.written_along:
+            work(tx)
+
+    def record(self, tx: Tx, received: Received) -> None:
+        """The entry in the record alone."""
+        about = described(received.id, received.message, self.command, self.person)
+        audit.record(tx, "outcome", result=self.result, **about)
+
+
+def described(call_id: str, message: Message, command: Command | None, person: Person | None) -> dict[str, audit.Value]:
+    """Who said what, where and how. The words themselves are not recorded."""
+    return {
+        "id": call_id,
+        "command": command.name if command else None,  # what is no command is somebody's words
+        "person": person.name if person else None,
+        "account": str(message.account),
+        "device": message.device,
+        "standing": message.standing,
+        "place": str(message.place),
+        "event": message.event,
+        "text": audit.digest(message.text),
+    }

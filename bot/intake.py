@@ -1,0 +1,54 @@
+"""Where a bridge puts what it received: into the inbox, and from there to the desk. A stop passes a disk that hangs."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from bot.desk.approvals import Approvals
+from bot.desk.desk import Desk
+from bot.store import Store, Tx, inbox
+from bot.store.inbox import Received
+from bot.words.message import Change, Message
+
+DISK_MAY_TAKE_S = 0.05
+"""A stop whose message is not on disk by then goes out all the same."""
+
+
+class Intake:
+    """The inlet of one network."""
+
+    def __init__(
+        self, network: str, store: Store, desk: Desk, approvals: Approvals, *, queued: Callable[[], None]
+    ) -> None:
+        self._network = network
+        self._store = store
+        self._desk = desk
+        self._approvals = approvals
+        self._queued = queued
+
+    async def accept(self, messages: Sequence[Message], *, cursor: str, changes: Sequence[Change] = ()) -> None:
+        """Put messages into the inbox. Stops among them go out even where the disk takes nothing, or takes long."""
+
+        def write(tx: Tx) -> list[Received]:
+            new = inbox.accept(tx, self._network, messages, cursor, changes)
+            self._approvals.void(tx, self._network, changes)
+            return new
+
+        writing = asyncio.ensure_future(self._store.write(write))
+        try:
+            await asyncio.wait([writing], timeout=DISK_MAY_TAKE_S)
+            if not writing.done() or writing.exception() is not None:
+                self._desk.hurry(messages)
+            new = await writing
+        finally:
+            writing.cancel()  # where we were: what was handed in is written all the same
+        self._desk.receive(new)
+        if changes:
+            self._queued()
+
+    async def despite_the_disk(self, messages: Sequence[Message]) -> None:
+        """Have the stops among messages go out now."""
+        self._desk.hurry(messages)
+
+    async def cursor(self) -> str | None:
+        """The cursor of the last batch that is on disk."""
+        return await self._store.read(lambda tx: inbox.cursor(tx, self._network))

@@ -1,0 +1,144 @@
+"""A bot's Matrix bridge among people on a real homeserver, for tests. Of the bot there is only the inbox."""
+
+import asyncio
+import contextlib
+import dataclasses
+import secrets
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+from bot.bridge import Office
+from bot.keys import DATABASE
+from bot.store import Store, inbox
+from bot.words.document import document
+from bot.words.message import Change, Lane, Message, Place, Post
+from bot.words.people import Account, People, Person, Role
+from bridges.matrix.bridge import MatrixBridge
+from bridges.matrix.settings import MatrixSettings
+from demo.homeserver import Homeserver
+from demo.operator import Operator
+
+SOON_S = 20.0
+
+
+def says(room: str, words: str, reply_to: str | None = None, *, edits: str | None = None) -> Post:
+    """A post of the bot."""
+    return Post(Place("matrix", room), document(words), Lane.ANSWER, reply_to, edits=edits)
+
+
+class Inbox:
+    """The inbox of a real store, which can be told to fail once, or to hang."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.arrived: asyncio.Queue[Message] = asyncio.Queue()
+        self.changed: asyncio.Queue[Change] = asyncio.Queue()
+        self.fail: Exception | None = None
+        self.hung: asyncio.Event | None = None
+        self.hurried: list[str] = []
+
+    async def accept(self, messages: Sequence[Message], *, cursor: str, changes: Sequence[Change] = ()) -> None:
+        """Take a batch, unless a test wants it otherwise."""
+        if messages and self.fail is not None:
+            failure, self.fail = self.fail, None
+            raise failure
+        if messages and self.hung is not None:
+            self.hung.set()
+            await asyncio.Event().wait()
+        await self._store.write(lambda tx: inbox.accept(tx, "matrix", messages, cursor, changes))
+        for message in messages:
+            self.arrived.put_nowait(message)
+        for change in changes:
+            self.changed.put_nowait(change)
+
+    async def despite_the_disk(self, messages: Sequence[Message]) -> None:
+        """Note what was told to go before the disk."""
+        self.hurried += [message.text for message in messages]
+
+    async def cursor(self) -> str | None:
+        """Where the next batch begins."""
+        return await self._store.read(lambda tx: inbox.cursor(tx, "matrix"))
+
+    async def next(self) -> Message:
+        """The next message that was taken."""
+        async with asyncio.timeout(SOON_S):
+            return await self.arrived.get()
+
+    async def next_change(self) -> Change:
+        """The next change that was taken."""
+        async with asyncio.timeout(SOON_S):
+            return await self.changed.get()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stage:
+    """Accounts of one test, and the bot that lists alice and bob."""
+
+    homeserver: Homeserver
+    folder: Path
+    store: Store
+    inbox: Inbox
+    alice: str
+    bob: str
+    mallory: str
+    bot: str
+    people: People
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def built(cls, homeserver: Homeserver, folder: Path) -> AsyncGenerator[Self]:
+        """Fresh accounts on a homeserver, until the block ends."""
+        tag = secrets.token_hex(4)
+        alice, bob, mallory = [
+            await homeserver.register(f"{name}-{tag}", f"secret of @{name}-{tag}:localhost")
+            for name in ("alice", "bob", "mallory")
+        ]
+        bot = await homeserver.register(f"tocsin-{tag}", "secret of the bot")
+        people = People(
+            tuple(
+                Person(name, Role.OPERATOR, frozenset({Account("matrix", account)}))
+                for name, account in (("alice", alice), ("bob", bob))
+            )
+        )
+        async with Store.opened(folder / DATABASE) as store:
+            yield cls(homeserver, folder, store, Inbox(store), alice, bob, mallory, bot, people)
+
+    @contextlib.asynccontextmanager
+    async def bot_online(self, clock: Callable[[], float] = time.monotonic) -> AsyncGenerator[MatrixBridge]:
+        """The bot, from one start to its end."""
+        password = self.folder / "password"
+        password.touch(mode=0o600)
+        password.write_text("secret of the bot")
+        office = Office(self.folder / "bot", self.people, self.store, self.inbox, back=lambda _: None)
+        settings = MatrixSettings(homeserver=self.homeserver.url, user=self.bot, password_file=password)
+        bridge = MatrixBridge(settings, office, clock=clock)
+        run = asyncio.create_task(bridge.run())
+        try:
+            yield bridge
+        finally:
+            run.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await run
+
+    @contextlib.asynccontextmanager
+    async def online(
+        self, user: str, device: str = "phone", *, signed: bool = True, alone: bool = False
+    ) -> AsyncGenerator[Operator]:
+        """Somebody at a device. `alone` gives nobody else the keys of what is said on it."""
+        folder = self.folder / f"{user[1:6]}-{device}"
+        knows = frozenset[str]() if alone else frozenset({self.alice, self.bob, self.mallory, self.bot})
+        async with Operator.online(
+            self.homeserver.url, user, f"secret of {user}", folder, knows=knows, signed=signed
+        ) as operator:
+            yield operator
+
+    async def room_of(self, host: Operator, *guests: Operator, version: str = "") -> str:
+        """An encrypted room where the host, the bot and the guests have come together."""
+        room = await host.create_room("ops", self.bot, *(guest.user for guest in guests), version=version)
+        await host.joined(room, self.bot)
+        for guest in guests:
+            await guest.join(room)
+            await host.joined(room, guest.user)
+        return room

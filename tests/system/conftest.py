@@ -1,0 +1,22 @@
+"""What tests of the Matrix bridge stand on: a real homeserver, which serves all of them, and people on it."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from demo.homeserver import Homeserver
+from demo.stage import Stage
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def homeserver(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Homeserver]:
+    async with Homeserver(tmp_path_factory.mktemp("homeserver")) as running:
+        yield running
+
+
+@pytest.fixture
+async def stage(homeserver: Homeserver, tmp_path: Path) -> AsyncGenerator[Stage]:
+    async with Stage.built(homeserver, tmp_path) as stage:
+        yield stage
