@@ -115,16 +115,17 @@ class Way:
         return Outcome("not understood", running.sentence(self._unknown(message, person, line)), person=person)
 
     async def _ordered(self, received: Received, person: Person, command: Command, rest: str) -> Outcome:
-        """What becomes of a command. All but a stop that was carried out counts against the limits."""
+        """What becomes of a command. What waits for nothing counts against the limits only where it does nothing."""
         message = received.message
         is_stop = command.action is Action.STOP
-        if not is_stop:
+        if not (is_stop or command.urgent):
             self._limits.charge(person, message.place)
         call = Call(received.id, person, message, self._system)
-        verdict = Verdict(allowed=True, why="")
+        where = (person, message.standing, message.place.network, command.demand)
+        verdict = self._system.authority.judge(*where)
         try:
             if not (received.running or received.id in self._hurried):
-                verdict = self._system.authority.check(person, message.standing, message.place.network, command.demand)
+                self._system.authority.check(*where)
                 self._check_it_holds(received, command)
             ran = await self._run(received, call, command, rest)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
@@ -134,7 +135,7 @@ class Way:
             return Outcome(ran.result, answer, command=command, person=person)
         along: list[Work] = [*call.written_along] if ran.result in ("done", "asked") else []
         if is_stop and not self._limits.stops.take(person.name):  # it is done; the room has been told often enough
-            return Outcome(ran.result, None, command=command, person=person)
+            return Outcome(ran.result, None, command=command, person=person, written_along=along)
         if verdict.alarm:
             along.append(functools.partial(_alarm, call, self._system.alarms))
         lane = Lane.STOP if is_stop else Lane.ANSWER

@@ -473,10 +473,11 @@ async def test_a_stop_goes_out_while_the_disk_hangs(
     assert len(await store.read(incidents.all_incidents)) == 1
 
 
+@pytest.mark.parametrize("proven", [True, False])
 async def test_a_stop_that_went_before_the_disk_is_not_called_too_old_afterwards(
-    counter: Counter, store: Store, published: list[tuple[str, bytes]]
+    counter: Counter, store: Store, published: list[tuple[str, bytes]], proven: bool
 ) -> None:
-    message = counter.message("!shutdown all")
+    message = counter.message("!shutdown all", proven=proven)
     async with counter.open():
         await counter.put(counter.message("!echo ready"))
         await counter.all_done()
@@ -490,6 +491,8 @@ async def test_a_stop_that_went_before_the_disk_is_not_called_too_old_afterwards
         await counter.all_done()
     answers = [to_plain(post.document) for post in await counter.answers() if post.reply_to == message.event]
     assert [answer[:8] for answer in answers] == ["STOPPING"]
+    alarms = [post.place.id for post in await counter.answers() if post.lane is Lane.ALERT]
+    assert alarms == ([] if proven else ["room", "alarms"])
 
 
 async def test_a_suspension_waits_for_no_disk_and_is_written_once_there_is_one(
