@@ -74,16 +74,8 @@ class Approvals:
         """End each request that nobody decided in time, until cancelled."""
         while True:
             self._asked.clear()
-            self._deadlines = {code: end for code, end in self._deadlines.items() if end > self._clock()}
-            wait = None
             try:
-                for request in await self._store.read(lambda tx: requests.in_state(tx, State.OPEN)):
-                    left = self._left_s(request)
-                    if left > 0:
-                        wait = left if wait is None else min(wait, left)
-                        continue
-                    await self._store.write(functools.partial(end, request, State.EXPIRED, None))
-                    self._queued()
+                wait = await self._expire_those_that_are_over()
             except StoreError as error:
                 log.error("requests have to wait for the database", error=str(error))
                 wait = TRY_AGAIN_S
@@ -93,6 +85,21 @@ class Approvals:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._asked.wait()
+
+    async def _expire_those_that_are_over(self) -> float | None:
+        """How long until the next one is."""
+        waiting: dict[str, float] = {}
+        for request in await self._store.read(lambda tx: requests.in_state(tx, State.OPEN)):
+            left = self._left_s(request)
+            if left > 0:
+                waiting[request.code] = left
+                continue
+            await self._store.write(functools.partial(end, request, State.EXPIRED, None))
+            self._queued()
+        now = self._clock()
+        # One that is not on disk yet is known by its deadline alone. Its time is awaited, too.
+        self._deadlines = {code: at for code, at in self._deadlines.items() if code in waiting or at > now}
+        return min((*waiting.values(), *(max(0.0, at - now) for at in self._deadlines.values())), default=None)
 
     async def ask(self, call: Call, command: Command, bound: Bound) -> Document:
         """Write a request along with the outcome of the message that asks, and return its card."""

@@ -296,6 +296,39 @@ async def test_it_ends_by_whichever_clock_says_so_first(
     assert world.fired == []
 
 
+@pytest.mark.parametrize("by", ["wall", "steady"])
+async def test_what_nobody_decides_ends_by_itself_and_is_told(
+    room: Room, clocks: Clocks, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = await room.asks()
+    setattr(clocks, by, getattr(clocks, by) + LIVES_S)
+    monkeypatch.setattr(clocks, "wall", clocks.wall - 60 if by == "steady" else clocks.wall)  # set back a little
+    expiring = asyncio.create_task(room.system.approvals.expire())
+    async with asyncio.timeout(PATIENCE):
+        while await room.state(request) is State.OPEN:
+            await room.store.write(lambda _: None)
+    assert "has expired" in await room.told(request)
+    expiring.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await expiring
+
+
+async def test_a_request_that_is_not_on_disk_yet_is_waited_for(room: Room, clocks: Clocks) -> None:
+    expiring = asyncio.create_task(room.system.approvals.expire())
+    await room.store.read(lambda _: None)
+    request = await room.asks()
+    await room.store.write(lambda _: None)
+    left = await room.system.approvals._expire_those_that_are_over()  # pyright: ignore[reportPrivateUsage] - how long it sleeps
+    assert left is not None
+    assert 0 < left <= LIVES_S
+    clocks.steady += LIVES_S
+    assert await room.system.approvals._expire_those_that_are_over() is None  # pyright: ignore[reportPrivateUsage] - the same
+    assert await room.state(request) is State.EXPIRED
+    expiring.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await expiring
+
+
 async def test_who_was_suspended_meanwhile_asks_for_nothing(room: Room, world: World) -> None:
     request = await room.asks()
     room.system.people.suspend("carol")
