@@ -18,14 +18,13 @@ from bot.store.inbox import Received
 from bot.system import System
 from bot.words.errors import StoreError, StoreRefused
 from bot.words.message import Message
-from bot.words.people import Account
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 16
 MOST_OF_ONE = 4
-"""Of those, commands of one account: nobody fills all of it."""
+"""Of those, commands of one person: nobody fills all of it."""
 MOST_UNDER_WAY = 512
 """Messages that are held in memory. More of them wait in the inbox; a stop among them does not wait."""
 FIRST_WAIT_S = 0.5
@@ -49,11 +48,11 @@ class Desk:
         self._queued = queued
         self._now = now
         self._all_slots = asyncio.Semaphore(MOST_AT_ONCE)
-        self._slots: collections.defaultdict[Account, asyncio.Semaphore] = collections.defaultdict(
-            lambda: asyncio.Semaphore(MOST_OF_ONE)
-        )
+        self._slots = {person.name: asyncio.Semaphore(MOST_OF_ONE) for person in system.people.listed}
         self._tasks: asyncio.TaskGroup | None = None
         self._under_way: set[int] = set()
+        self._hurrying: set[tuple[str, str]] = set()
+        """What is run before the disk has it; a bridge may offer it again and again meanwhile."""
         self._finished: set[int] | None = None
         """Rows that were finished while the inbox is gone through: what is read from it may be older than that."""
         self._seen = 0
@@ -121,14 +120,19 @@ class Desk:
     def hurry(self, messages: Sequence[Message]) -> None:
         """Begin what waits for nothing among messages that the disk does not take, or not soon."""
         for message in messages:
-            if self._way.waits_for_nothing(message) and self._tasks is not None:
-                self._tasks.create_task(self._hurry(message), name=f"hurry {message.event}")
+            said = (message.place.network, message.event)
+            if self._tasks is None or said in self._hurrying or not self._way.waits_for_nothing(message):
+                continue
+            self._hurrying.add(said)
+            self._tasks.create_task(self._hurry(message, said), name=f"hurry {message.event}")
 
-    async def _hurry(self, message: Message) -> None:
+    async def _hurry(self, message: Message, said: tuple[str, str]) -> None:
         try:
             await self._way.hurry(message)
         except Exception:  # it runs again when the disk has it
             log.exception("a command before the disk broke")
+        finally:
+            self._hurrying.discard(said)
 
     @property
     def _is_full(self) -> bool:
@@ -169,8 +173,9 @@ class Desk:
     async def _deal_with(self, received: Received, *, in_turn: bool) -> None:
         structlog.contextvars.bind_contextvars(id=received.id)
         try:
-            if in_turn and not self._way.decides_over_others(received.message):
-                async with self._slots[received.message.account], self._all_slots:
+            person = self._system.people.owner_of(received.message.account)
+            if in_turn and person is not None and not self._way.decides_over_others(received.message):
+                async with self._slots[person.name], self._all_slots:
                     outcome = await self._way.take(received)
             else:
                 outcome = await self._way.take(received)
@@ -187,13 +192,15 @@ class Desk:
 
     async def _conclude(self, received: Received, outcome: Outcome) -> None:
         """Done, recorded and answered, in one commit."""
-        shown = running.broken(received.id, "It ran, but its answer cannot be shown.")
-        lost = running.broken(received.id, "It ran, but what it wanted written could not be.")
-        for attempt in (
-            outcome,
-            dataclasses.replace(outcome, answer=shown),
-            dataclasses.replace(outcome, answer=lost, result="not written", written_along=()),
-        ):
+        attempts = [outcome]
+        if outcome.command is not None and outcome.answer is not None:  # a plug-in's words, or its wishes
+            shown = running.broken(received.id, "It ran, but its answer cannot be shown.")
+            lost = running.broken(received.id, "It ran, but what it wanted written could not be.")
+            attempts += [
+                dataclasses.replace(outcome, answer=shown),
+                dataclasses.replace(outcome, answer=lost, result="not written", written_along=()),
+            ]
+        for attempt in attempts:
             try:
                 await self._patiently(lambda attempt=attempt: self._store.write(lambda tx: attempt.write(tx, received)))
             except Exception:  # what a plug-in wants said or written need not be possible
