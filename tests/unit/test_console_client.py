@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,9 @@ class Bot:
         assert self._server
         self._server.close()
         while self._ends:
-            self._ends.pop().writer.transport.abort()
+            writer = self._ends.pop().writer
+            writer.transport.abort()
+            writer.close()
         await self._server.wait_closed()
         self.path.unlink(missing_ok=True)
 
@@ -265,8 +268,8 @@ async def test_where_no_bot_is_the_error_says_what_to_do(tmp_path: Path, face: F
 
 async def test_where_a_bot_died_the_error_says_what_to_do(bot: Bot, face: Face) -> None:
     (tmp := bot.path.with_name("dead.sock")).unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(lambda _, __: None, str(tmp))
-    server.close()
+    with socket.socket(socket.AF_UNIX) as dead:  # its file stays behind
+        dead.bind(str(tmp))
     assert "Nobody listens" in (await error_of(Chat(tmp, face))).what
 
 
