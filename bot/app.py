@@ -1,10 +1,13 @@
 """What can be asked of `tocsin` in a terminal."""
 
 import asyncio
+import faulthandler
 import signal
+import sys
 from collections.abc import Coroutine
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,6 +25,9 @@ configuration = typer.Typer(no_args_is_help=True, help="The configuration: check
 components = typer.Typer(no_args_is_help=True, help="Components and their keys.")
 app.add_typer(configuration, name="config")
 app.add_typer(components, name="component")
+
+END_WITHIN_S = 17.0
+"""What the parts may take to stop, what a thread that hangs may take, and a little more."""
 
 OURS = ("bot", "bridges", "commands", "components", "tocsin", "wire")
 
@@ -122,11 +128,21 @@ def _load(config: Path) -> "Settings":
 
 
 async def _until_told(work: Coroutine[Any, Any, None]) -> None:
-    """Run until a signal ends it."""
+    """Run until a signal ends it. It is heard, and ends the process, even where the event loop does not turn."""
     working = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+
+    def end(_: int, __: FrameType | None) -> None:
+        faulthandler.dump_traceback_later(END_WITHIN_S, exit=True, file=sys.__stderr__ or sys.stderr)
+        loop.call_soon_threadsafe(working.cancel)
+
     for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, working.cancel)
-    await asyncio.wait([working])
+        signal.signal(each, end)
+    try:
+        await asyncio.wait([working])
+    finally:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
     if not working.cancelled():
         working.result()
 

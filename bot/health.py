@@ -18,6 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from bot import __version__
 from bot.bridge import Health
 from bot.metrics import Depths, Parts, Pulse, exposition
+from bot.store import keeping
 from bot.words.errors import SettingsError, StoreError
 from bot.words.glyphs import one_line
 from bot.words.times import clock, span
@@ -164,7 +165,8 @@ class HealthServer:
     async def _ask(self) -> Depths | str:
         store = self._parts.system.store
         try:
-            return await store.read(lambda tx: Depths.read(tx, store.path.parent))
+            full = await asyncio.to_thread(keeping.fullness, store.path.parent)
+            return await store.read(lambda tx: Depths.read(tx, full))
         except StoreError as error:
             return error.what
 

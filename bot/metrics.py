@@ -5,7 +5,6 @@ import dataclasses
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -17,7 +16,7 @@ from bot.desk.desk import Desk
 from bot.fleet.listener import Listener
 from bot.fleet.registry import Sight
 from bot.stop.bell import Bell
-from bot.store import Tx, inbox, keeping, outbox
+from bot.store import Tx, inbox, outbox
 from bot.store.inbox import MOST_COUNTED, Open
 from bot.store.outbox import Waiting
 from bot.supervisor import Supervisor
@@ -57,9 +56,9 @@ class Depths:
     full: float
 
     @classmethod
-    def read(cls, tx: Tx, folder: Path) -> "Depths":
-        """Look at all of it. It may wait for a disk."""
-        return cls(tuple(outbox.waiting_at(tx)), tuple(inbox.count_open(tx)), keeping.fullness(folder))
+    def read(cls, tx: Tx, full: float) -> "Depths":
+        """Look at all of it, beside how full the disk is: to ask that here could keep everybody from reading."""
+        return cls(tuple(outbox.waiting_at(tx)), tuple(inbox.count_open(tx)), full)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

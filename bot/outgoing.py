@@ -8,6 +8,7 @@ import collections
 import contextlib
 import dataclasses
 import functools
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -36,6 +37,8 @@ PLACES_DOWN = 5
 """When so many places are away and none answers, the network itself counts as away."""
 HEADS_AT_ONCE = 16
 COUNTED_EVERY_S = 1.0
+STOP_AGAIN_S = 2.0
+"""How often what tells of a stop is tried at a place that rests."""
 LATE_S = 10.0
 """How long a crowd may wait at a place that takes posts, before it becomes a digest."""
 
@@ -110,6 +113,10 @@ class Outgoing:
         self._put_off: set[Place] = set()
         """Places that did not take a post since the crowds were counted."""
         self._counted: float | None = None
+        self._hurried: dict[Place, float] = {}
+        """When a stop was last tried at a place that rests."""
+        self._stops_again: float | None = None
+        """When the next one is."""
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -131,6 +138,8 @@ class Outgoing:
 
     def back(self, place: Place) -> None:
         """The bridge knows that a place takes posts again: what waits for it need not wait for its next try."""
+        self._quiet = None
+        self._unanswered.clear()
         if self._absences.pop(place, None) is not None:
             self.wake()
 
@@ -176,11 +185,18 @@ class Outgoing:
                 trouble = self._longer(trouble)
             else:
                 trouble = None
-                under_way = [each for each in self._tries.values() if not (self._leaving and each.again)]
+                under_way = [
+                    each
+                    for each in self._tries.values()
+                    if each.lane is Lane.STOP or not (self._leaving and each.again)
+                ]
                 if not under_way and not self._news.is_set():
                     self._idle.set()
             rests = [trouble, self._quiet, *(absence.rest for absence in self._absences.values())]
-            soonest = min((rest.until for rest in rests if rest and rest.until > now), default=None)
+            times: list[float] = [rest.until for rest in rests if rest and rest.until > now]
+            if self._stops_again is not None:
+                times.append(self._stops_again)
+            soonest = min(times, default=None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if soonest is None else soonest - self._clock()):
                     await self._news.wait()
@@ -188,16 +204,43 @@ class Outgoing:
     async def _start(self, tries: asyncio.TaskGroup, now: float) -> None:
         """Begin all that may go now."""
         while True:
+            await self._hurry_stops(tries, now)
             rested = {place for place, each in self._absences.items() if each.rest.until <= now and not self._leaving}
             busy = [place.id for place in (self._absences.keys() - rested) | self._tries.keys()]
             most = HEADS_AT_ONCE + len(rested)  # those that have to wait for a slot hide nobody behind them
             heads = await self._store.read(functools.partial(outbox.heads, network=self._network, busy=busy, most=most))
             begun = [queued for queued in heads if self._admit(queued, now)]
             for queued in begun:
-                task = tries.create_task(self._see_off(queued), name=f"send to {queued.place}")
-                task.add_done_callback(functools.partial(self._ended, queued.place))
+                self._begin(tries, queued)
             if len(heads) < most or not begun:
                 return
+
+    async def _hurry_stops(self, tries: asyncio.TaskGroup, now: float) -> None:
+        """What tells of a stop waits for the rest of no place, however long: it is tried every few seconds."""
+        self._stops_again = None
+        resting = {place for place, each in self._absences.items() if each.rest.until > now or self._leaving}
+        if not resting:
+            return
+        busy = [place.id for place in self._tries]
+        heads = await self._store.read(
+            functools.partial(outbox.heads, network=self._network, busy=busy, most=HEADS_AT_ONCE)
+        )
+        for queued in heads:
+            if queued.lane is not Lane.STOP or queued.place not in resting:
+                continue
+            again = self._hurried.get(queued.place, -math.inf) + STOP_AGAIN_S
+            if again > now:
+                self._stops_again = min(again, self._stops_again or again)
+                continue
+            self._stops_again = min(now + STOP_AGAIN_S, self._stops_again or math.inf)
+            self._tries[queued.place] = _Try(queued.lane, now, again=True)
+            self._begin(tries, queued)
+
+    def _begin(self, tries: asyncio.TaskGroup, queued: Queued) -> None:
+        if queued.lane is Lane.STOP:
+            self._hurried[queued.place] = self._clock()
+        task = tries.create_task(self._see_off(queued), name=f"send to {queued.place}")
+        task.add_done_callback(functools.partial(self._ended, queued.place))
 
     def _admit(self, queued: Queued, now: float) -> bool:
         """Give a post its slot, where there is one for it."""
@@ -233,6 +276,12 @@ class Outgoing:
         except (Unreachable, StoreError) as error:  # the next try begins with what is most urgent by then
             log.warning("not sent yet", place=str(place), row=row, error=str(error))
             self._miss(place, error)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            log.warning("a bridge has broken off a post", place=str(place), row=row)
+            self._miss(place, Unreachable(f"The bridge broke off ({type(error).__name__})."))
         except NetworkError as error:
             self._hear()
             await self._give_up(queued, str(error))
@@ -326,6 +375,9 @@ class Outgoing:
         there = {each.place for each in waiting} | self._tries.keys()
         for place in self._absences.keys() - there:  # what waited for it was discarded
             del self._absences[place]
+        self._hurried = {
+            place: at for place, at in self._hurried.items() if place in self._absences or place in self._tries
+        }
 
 
 def _nothing(_: Tx) -> None:

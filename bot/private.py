@@ -17,6 +17,8 @@ from bot.words.errors import SettingsError
 LARGEST_FILE = 64 * 1024
 ROOT = 0
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+"""How they are called by custom. What is written otherwise may be the secret itself, and is not said again."""
 
 
 class Secret:
@@ -107,7 +109,8 @@ def _judge(path: Path, found: os.stat_result) -> None:
 def _in_environment(variable: str) -> Secret:
     value = os.environ.get(variable)
     if value is None:
-        raise ValueError(f"the environment has no {variable}")
+        named = f"no {variable}" if VARIABLE_NAME.fullmatch(variable) else "no variable of that name"
+        raise ValueError(f"the environment has {named}")
     if not value.strip():
         raise ValueError(f"{variable} is empty in the environment")
     return Secret(value.strip())

@@ -139,16 +139,22 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey) -> None:
         [
             [Part("bell", bell.run, ready=bell.ready, vital=True)],
             [Part("mqtt", link.run)],
+            [Part("desk", desk.run, vital=True)],  # without it no stop is heard
             [
                 Part("housekeeping", housekeeping.run),
                 *_health(settings, system, desk, link, listener, supervisor, bridges),
             ],
             [Part(network, bridge.run, grace_s=BRIDGE_MAY_TAKE_S) for network, bridge in bridges.items()],
             [_way_out(network, way_out) for network, way_out in ways_out.items()],
-            [Part("desk", desk.run, finish=desk.finish, grace_s=DESK_MAY_TAKE_S)],
+            # The first to stop: nothing but stops begins any more, and those begin until the bridges are gone.
+            [Part("commands", _for_ever, finish=desk.finish, grace_s=DESK_MAY_TAKE_S)],
         ],
         running=running,
     )
+
+
+async def _for_ever() -> None:
+    await asyncio.get_running_loop().create_future()
 
 
 def _bridges(settings: Settings, system: System, desk: Desk, queued: Callable[[], None]) -> dict[str, Bridge]:

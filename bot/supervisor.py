@@ -72,6 +72,8 @@ class Supervisor:
         self._stages: list[list[_Running]] = []
         self._faults: list[TocsinError] = []
         self._failed = asyncio.Event()
+        self._stopped: set[str] = set()
+        """The parts that we have told to stop. Only of those a cancellation is no fault."""
         self.restarts: collections.Counter[str] = collections.Counter()
         """By part."""
         self.resting: dict[str, str] = {}
@@ -123,7 +125,7 @@ class Supervisor:
         restarted: collections.deque[float] = collections.deque()
         while True:
             began = self._clock()
-            fault = await _fault(part)
+            fault = await self._fault(part)
             if fault is None:
                 return
             now = self._clock()
@@ -145,6 +147,25 @@ class Supervisor:
             self.restarts[part.name] += 1
             restarted.append(self._clock())
 
+    async def _fault(self, part: Part) -> BaseException | None:
+        """Run a part once, and return what is wrong with its end. Nothing is, where it ends because it is stopped."""
+        try:
+            await part.run()
+        except asyncio.CancelledError as error:
+            if part.name in self._stopped:
+                raise
+            _forget_cancelling()
+            return error
+        except Exception as error:  # it may break in any way; the caller judges and logs it
+            if part.name not in self._stopped:
+                _forget_cancelling()
+                return error
+            log.error("a part broke while it was stopped", part=part.name, exc_info=error)
+        else:
+            if part.name not in self._stopped:
+                return RuntimeError("it came to an end by itself")
+        return None
+
     async def _stop(self) -> None:
         """The last stage first. What every part may take is cut to what is left for all."""
         ends = asyncio.get_running_loop().time() + STOP_WITHIN_S
@@ -162,33 +183,18 @@ class Supervisor:
             await asyncio.wait([finishing, task], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             finishing.cancel()
             ending.add(finishing)
+        self._stopped.add(part.name)
         task.cancel()
         _, hanging = await asyncio.wait(ending, timeout=max(0.0, until - clock()))
         if hanging:  # it can keep the process from ending
             log.error("a part does not stop; it is left behind", part=part.name)
 
 
-async def _fault(part: Part) -> BaseException | None:
-    """Run a part once, and return what is wrong with its end. Nothing is, where it ends because it is stopped."""
-    try:
-        await part.run()
-    except asyncio.CancelledError as error:
-        if _is_being_stopped():
-            raise
-        return error
-    except Exception as error:  # it may break in any way; the caller judges and logs it
-        if not _is_being_stopped():
-            return error
-        log.error("a part broke while it was stopped", part=part.name, exc_info=error)
-    else:
-        if not _is_being_stopped():
-            return RuntimeError("it came to an end by itself")
-    return None
-
-
-def _is_being_stopped() -> bool:
+def _forget_cancelling() -> None:
+    """A part that has cancelled its own task must not look as if it were to stop, at its next run."""
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    while task is not None and task.cancelling():
+        task.uncancel()
 
 
 def _reasons_to_end(part: Part, fault: BaseException, restarts: int) -> list[TocsinError]:

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from bot.words.document import Document
 from bot.words.errors import TocsinError, each_of
+from bot.words.glyphs import lines
 from bot.words.plain import to_plain
 from bot.words.terminal import to_terminal
 
@@ -39,4 +40,5 @@ def errors_told() -> Generator[None]:
 
 def say(what: str) -> None:
     """Tell one error."""
-    errors.print(f"[bold red]Error:[/] {escape(what)}")
+    shown = "\n".join(lines(what))  # a server's words may be among it, and must not command the terminal
+    errors.print(f"[bold red]Error:[/] {escape(shown)}", emoji=False)

@@ -22,9 +22,6 @@ from bot.words.message import Message
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-MOST_AT_ONCE = 16
-MOST_OF_ONE = 4
-"""Of those, commands of one person: nobody fills all of it."""
 MOST_UNDER_WAY = 512
 """Messages that are held in memory. More of them wait in the inbox; a stop among them does not wait."""
 FIRST_WAIT_S = 0.5
@@ -47,8 +44,6 @@ class Desk:
         self._way = Way(system, limits=limits, now=now)
         self._queued = queued
         self._now = now
-        self._all_slots = asyncio.Semaphore(MOST_AT_ONCE)
-        self._slots = {person.name: asyncio.Semaphore(MOST_OF_ONE) for person in system.people.listed}
         self._tasks: asyncio.TaskGroup | None = None
         self._under_way: set[int] = set()
         self._hurrying: set[tuple[str, str]] = set()
@@ -100,7 +95,7 @@ class Desk:
     async def finish(self) -> None:
         """Begin nothing more but stops, and wait until all that was begun is done."""
         self._ending = True
-        while self._under_way:
+        while self._under_way or self._hurrying:
             self._ended.clear()
             await self._ended.wait()
 
@@ -109,13 +104,13 @@ class Desk:
         for received in new:
             if received.row <= self._seen:  # it was read from the inbox before its bridge could say so
                 continue
-            if self._way.waits_for_nothing(received.message):
-                self._begin(received, in_turn=False)
-            elif self._left_behind or self._finished is not None or self._is_full or not self._ready or self._ending:
+            is_behind = self._left_behind or self._finished is not None or self._is_full
+            has_to_wait = is_behind or not self._ready or self._ending
+            if has_to_wait and not self._way.waits_for_nothing(received.message):
                 self._left_behind = True
                 self._look_again.set()
             else:
-                self._begin(received, in_turn=True)
+                self._begin(received)
 
     def hurry(self, messages: Sequence[Message]) -> None:
         """Begin what waits for nothing among messages that the disk does not take, or not soon."""
@@ -133,6 +128,7 @@ class Desk:
             log.exception("a command before the disk broke")
         finally:
             self._hurrying.discard(said)
+            self._ended.set()
 
     @property
     def _is_full(self) -> bool:
@@ -151,10 +147,9 @@ class Desk:
                     self._seen = max(self._seen, after)
                     if received.row in self._under_way or received.row in self._finished:
                         continue
-                    if self._way.waits_for_nothing(received.message):
-                        self._begin(received, in_turn=False)
-                    elif self._ready and not self._ending and not skipped and not self._is_full:
-                        self._begin(received, in_turn=True)
+                    may_begin = self._ready and not self._ending and not skipped and not self._is_full
+                    if may_begin or self._way.waits_for_nothing(received.message):
+                        self._begin(received)
                     else:
                         skipped = True
         finally:
@@ -164,22 +159,16 @@ class Desk:
     async def _open_rows(self, after: int) -> list[Received]:
         return await self._patiently(lambda: self._store.read(lambda tx: inbox.open_rows(tx, after)))
 
-    def _begin(self, received: Received, *, in_turn: bool) -> None:
+    def _begin(self, received: Received) -> None:
         if self._tasks is None:  # it is gone through at the next start
             return
         self._under_way.add(received.row)
-        self._tasks.create_task(self._deal_with(received, in_turn=in_turn), name=f"message {received.row}")
+        self._tasks.create_task(self._deal_with(received), name=f"message {received.row}")
 
-    async def _deal_with(self, received: Received, *, in_turn: bool) -> None:
+    async def _deal_with(self, received: Received) -> None:
         structlog.contextvars.bind_contextvars(id=received.id)
         try:
-            person = self._system.people.owner_of(received.message.account)
-            if in_turn and person is not None and not self._way.decides_over_others(received.message):
-                async with self._slots[person.name], self._all_slots:
-                    outcome = await self._way.take(received)
-            else:
-                outcome = await self._way.take(received)
-            await self._conclude(received, outcome)
+            await self._conclude(received, await self._way.take(received))
         except Exception:  # one message never ends the bot
             log.exception("a message broke the desk")
         finally:
@@ -206,9 +195,9 @@ class Desk:
             except Exception:  # what a plug-in wants said or written need not be possible
                 log.exception("an outcome could not be written as it was", result=attempt.result)
             else:
+                if attempt.result:
+                    self._results[attempt.result] += 1
                 break
-        if outcome.result:
-            self._results[outcome.result] += 1
         if outcome.answer is not None or outcome.written_along:
             self._queued()
 

@@ -10,6 +10,7 @@ _PREFIXED = re.compile(rf"\s*(?:!|//?){_COMMAND}\s*", re.DOTALL)
 _BARE = re.compile(rf"\s*(?:!|//?)?{_COMMAND}\s*", re.DOTALL)
 
 _STOP_ALL = re.compile(r"\s*(?:STOP|HALT)\s+(?:ALL|EVERYTHING)[!.]*\s*")
+_STOP_AMONG_WORDS = re.compile(r"(?:^|\s)[!/]{1,2}(?:stop|halt|shutdown)\b", re.IGNORECASE)
 _STOP = re.compile(r"\W*(?:stop|halt|shut\s?down)(?:\s+(?:all|everything|now|it))*\W*", re.IGNORECASE)
 
 _LONGEST_MISTYPED = 64
@@ -37,8 +38,8 @@ def parse(text: str, *, addressed: bool) -> Line | None:
 
 
 def sounds_like_a_stop(text: str) -> bool:
-    """Whether somebody who gave no command may have meant one to stop: `stop all`, `! stop`, `!!halt everything`."""
-    return _STOP.fullmatch(text) is not None
+    """Whether somebody who gave no command may have meant one to stop: `stop all`, `!!halt`, `fire! !stop all`."""
+    return _STOP.fullmatch(text) is not None or _STOP_AMONG_WORDS.search(text) is not None
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

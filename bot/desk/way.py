@@ -20,12 +20,13 @@ from bot.desk.limits import Limits, TooMany
 from bot.desk.outcome import Outcome, described
 from bot.desk.rest import LONGEST_ANSWER
 from bot.desk.running import Ran
+from bot.desk.signature import Bound
 from bot.store import Tx, audit, inbox, outbox
 from bot.store.inbox import Received
 from bot.system import System
 from bot.words.document import Document, Tone, document, mono, strong, text
 from bot.words.errors import Refused, UsageError
-from bot.words.glyphs import quoted
+from bot.words.glyphs import cut, quoted
 from bot.words.message import Lane, Message, Place, Post
 from bot.words.pages import split
 from bot.words.people import Person, Role
@@ -34,6 +35,11 @@ from bot.words.times import span
 OLDEST_S = 60.0
 OLDEST_STOP_S = 600.0
 MOST_HURRIED = 1000
+LONGEST_NAME = 64
+MOST_AT_ONCE = 16
+"""Handlers that run. What stops or decides over others waits for none of them."""
+MOST_OF_ONE = 4
+"""Of those, handlers of one person: nobody fills all of it."""
 AGAIN = "Send it again if it still holds."
 STOP_LINE = "To stop everything, send: !shutdown all"
 
@@ -47,6 +53,8 @@ class Way:
         self._system = system
         self._limits = limits or Limits()
         self._now = now
+        self._all_slots = asyncio.Semaphore(MOST_AT_ONCE)
+        self._slots = {person.name: asyncio.Semaphore(MOST_OF_ONE) for person in system.people.listed}
         self._hurried: collections.OrderedDict[str, None] = collections.OrderedDict()
         """The commands that were run before the disk had their message."""
 
@@ -58,11 +66,6 @@ class Way:
             return False
         authority = self._system.authority
         return authority.judge(person, message.standing, message.place.network, command.demand).allowed
-
-    def decides_over_others(self, message: Message) -> bool:
-        """Whether this decides over people or rules. What only shows or changes something must not hold it up."""
-        command = self._meant(message)
-        return command is not None and command.action is Action.GOVERN
 
     async def hurry(self, message: Message) -> None:
         """Run what waits for nothing before the disk has its message. It runs again, under the same id, when it has."""
@@ -154,6 +157,12 @@ class Way:
             bound = command.signature.bind(rest, self._system.names)
         except UsageError as error:
             return running.failed(call.id, _not_run(error, command))
+        if command.action in (Action.STOP, Action.GOVERN) or command.urgent:
+            return await self._perform(received, call, command, bound)
+        async with self._slots[call.person.name], self._all_slots:
+            return await self._perform(received, call, command, bound)
+
+    async def _perform(self, received: Received, call: Call, command: Command, bound: Bound) -> Ran:
         if command.demand.two_persons:
             return Ran("asked", await self._system.approvals.ask(call, command, bound))
         if command.action in (Action.READ, Action.INSPECT):
@@ -264,12 +273,14 @@ def _of_no_stop(ran: Ran, verdict: Verdict) -> Document:
 def _alarm(call: Call, alarms: tuple[Place, ...], tx: Tx) -> None:
     """A stop counts even where nothing proves who asked for it; but everybody hears of it."""
     message = call.message
-    device = f" on the device {message.device}" if message.device else ""
+    device = (" on the device ", mono(cut(message.device, LONGEST_NAME))) if message.device else ()
     words = document(
         text(
             strong("ALARM", Tone.BAD),
-            f": a stop came from {message.account.id}{device}, and nothing proves that it was {call.person.name}. "
-            "It was carried out. If it was somebody else: ",
+            ": a stop came from ",
+            mono(cut(message.account.id, LONGEST_NAME)),
+            *device,
+            f", and nothing proves that it was {call.person.name}. It was carried out. If it was somebody else: ",
             mono(f"!person suspend {call.person.name}"),
         )
     )

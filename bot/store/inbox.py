@@ -75,8 +75,9 @@ def accept(
         ],
     )
     tx.executemany(
-        "UPDATE inbox SET edited = 1 WHERE network = ? AND event = ? AND state <> 'done' AND (? OR account = ?)",
-        [(network, change.event, change.removed, change.account.id) for change in changes],
+        "UPDATE inbox SET edited = 1 WHERE network = ? AND event = ? AND place = ? AND state <> 'done'"
+        " AND (? OR account = ?)",
+        [(network, change.event, change.place.id, change.removed, change.account.id) for change in changes],
     )
     tx.execute(
         "INSERT INTO cursor (network, token) VALUES (?, ?) ON CONFLICT (network) DO UPDATE SET token = excluded.token",

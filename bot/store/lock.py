@@ -1,5 +1,6 @@
 """Only one bot works on a database. The kernel frees the lock when its holder dies, however it dies."""
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -36,10 +37,11 @@ class Lock:
                 f"Another Tocsin works on {self._path.parent}: {holder}.",
                 hint="Stop that one first, or give this one a folder of its own.",
             ) from None
-        file.truncate(0)
         started = time.strftime("%Y-%m-%d %H:%M:%S %Z")
-        file.write(f"process {os.getpid()} on {socket.gethostname()}, since {started}\n")
-        file.flush()
+        with contextlib.suppress(OSError):  # a full disk: the kernel's lock holds, without a name in it
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}, since {started}\n")
+            file.flush()
         self._file = file
 
     def free(self) -> None:

@@ -163,7 +163,7 @@ def condense(tx: Tx, place: Place, lane: Lane, now: float) -> int:
     parts: list[digest.Part] = []
     for number, (_, stored, inner, queued) in enumerate(taken):
         if inner is not None:
-            parts.append(digest.load(inner))
+            parts.append(_digest_of(inner, queued))
         else:
             parts.append(digest.Line(queued, documents.first_words(stored) if number >= shown else ""))
     one = digest.join(parts)
@@ -176,6 +176,13 @@ def condense(tx: Tx, place: Place, lane: Lane, now: float) -> int:
         [(now, row) for row, *_ in others],
     )
     return sum(isinstance(part, digest.Line) for part in parts)
+
+
+def _digest_of(inner: bytes, queued: float) -> digest.Part:
+    try:
+        return digest.load(inner)
+    except ValueError:  # of another version: it still was something that waited
+        return digest.Line(queued, "words that this version cannot read")
 
 
 def waiting_at(tx: Tx) -> list[Waiting]:

@@ -115,8 +115,8 @@ def is_edited(tx: Tx, message: Message) -> bool:
 def touched(tx: Tx, network: str, change: Change) -> list[Request]:
     """Open requests whose message this change is about: edited by its writer, or taken back by anybody."""
     rows = tx.execute(
-        _SELECT + "network = ? AND event = ? AND state = 'open' AND (? OR account = ?)",
-        (network, change.event, change.removed, change.account.id),
+        _SELECT + "network = ? AND event = ? AND place = ? AND state = 'open' AND (? OR account = ?)",
+        (network, change.event, change.place.id, change.removed, change.account.id),
     )
     return [_request(*row) for row in rows]
 

@@ -7,6 +7,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -93,6 +94,7 @@ class Store:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting = 0
         self._closed = False
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="store reader")  # name look-ups may fill the common one
         self._thread = threading.Thread(target=self._commit_all, name="store", daemon=True)
         self._thread.start()
 
@@ -141,7 +143,7 @@ class Store:
             on_failure.callback(self._one_reader.release)
             if self._closed:
                 raise StoreError("The database is closed.")
-            under_way = self._loop.run_in_executor(None, _read, work, self._reading)
+            under_way = self._loop.run_in_executor(self._reader, _read, work, self._reading)
             on_failure.pop_all()
         self._under_way = under_way
         under_way.add_done_callback(self._has_read)
@@ -164,6 +166,7 @@ class Store:
         finally:
             self._thread.join()  # where we were cancelled: what was handed in is written before the lock is free
             self._writing.close()
+            self._reader.shutdown(wait=self._under_way is None)
             if self._under_way is None:
                 self._reading.close()
             else:  # closed under its thread, it would take the process down
@@ -191,7 +194,7 @@ class Store:
         """
         try:
             written = self._write(batch)
-        except sqlite3.Error as error:  # the disk's, not the work's
+        except (sqlite3.Error, MemoryError) as error:  # the disk's, or the machine's: not the work's
             if self._writing.in_transaction:
                 self._writing.execute("ROLLBACK")
             for job in batch:
@@ -205,11 +208,11 @@ class Store:
     def _write(self, batch: list[_Job]) -> bool:
         tx = self._writing
         tx.execute("BEGIN IMMEDIATE")
-        fault: Exception | None = None
+        fault: BaseException | None = None
         try:
             for job in batch:
                 job.result = job.work(tx)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the one who asked
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the one who asked
             fault = error
         else:
             try:
@@ -245,13 +248,14 @@ def _read(work: Callable[[Tx], T], tx: Tx) -> T:
         raise _own(error) from error
 
 
-def _own(error: Exception) -> Exception:
-    """What the caller gets: never an error of the library's."""
-    if not isinstance(error, sqlite3.Error):
+def _own(error: BaseException) -> Exception:
+    """What the caller gets: never an error of the library's, nor one that would end more than the work."""
+    if isinstance(error, Exception) and not isinstance(error, sqlite3.Error):
         return error
-    if isinstance(
-        error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError | sqlite3.InterfaceError
-    ):
+    refusals = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.InterfaceError)
+    if not isinstance(error, sqlite3.Error):
+        refused = StoreRefused(f"What was to be written ended with {type(error).__name__}.")
+    elif isinstance(error, refusals):
         refused = StoreRefused(f"The database refuses it: {error}.", hint="It is a mistake in what wrote it.")
     else:
         refused = StoreError(

@@ -68,6 +68,8 @@ class Message:
 class Change:
     """A message was edited or taken back after it was sent. It never commands anything; it voids what was asked."""
 
+    place: Place
+    """Where. Nothing that is done in one place changes what was said in another."""
     event: str
     """The message that was changed."""
     account: Account

@@ -101,7 +101,7 @@ def _mono(text: str) -> str:
 
 def _fenced(block: Code) -> str:
     lines = glyphs.lines(block.text)
-    fence = "`" * max(3, _longest_run(block.text) + 1)
+    fence = "`" * max(3, _longest_run("\n".join(lines)) + 1)  # of what is shown: what hid in it is gone
     # Without a name it would take the realm's default, which may be no code at all.
     language = block.language if block.language and block.language.lower() not in _NO_CODE else "text"
     return "\n".join([fence + language, *lines, fence])

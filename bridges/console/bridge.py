@@ -13,6 +13,7 @@ import structlog
 
 from bot import __version__
 from bot.bridge import Health, Office
+from bot.desk.limits import Limit
 from bot.words.errors import NetworkError, StoreError, Unreachable
 from bot.words.message import Message, Place, Post, Standing
 from bot.words.people import Account, Person
@@ -73,6 +74,7 @@ class ConsoleBridge:
         self._connections: list[Connection] = []
         self._waiting: dict[str, _Waiting] = {}
         self._counts = collections.Counter(COUNTED)
+        self._told = Limit(5, 0.1)
         self._people.watch(self._dismiss)
 
     def health(self) -> Health:
@@ -138,6 +140,7 @@ class ConsoleBridge:
                 await asyncio.sleep(NO_FILE_LEFT_S)
             else:
                 guests.create_task(self._receive(sock, names))
+                await asyncio.sleep(0)  # where many wait, accepting gives the loop back to nobody
 
     async def _receive(self, sock: socket.socket, names: Executor) -> None:
         """See to one guest from the knock to the end. Nothing that a guest does is an error of the bridge's."""
@@ -168,7 +171,8 @@ class ConsoleBridge:
 
     def _refuse(self, sock: socket.socket, peer: Peer, why: str) -> None:
         self._counts["refused_connections"] += 1
-        log.warning("refused at the console", uid=peer.uid, pid=peer.pid, why=why)
+        if self._told.take(peer.uid):  # what else they try is counted only: they must not fill the disk
+            log.warning("refused at the console", uid=peer.uid, pid=peer.pid, why=why)
         with contextlib.suppress(OSError):
             sock.send(to_line(Closed(why)))  # the first bytes of a connection always fit
 

@@ -100,9 +100,9 @@ class Chat:
         line = to_line(Say(said.id, text))
         if len(line) > MOST_FROM_CLIENT // 2:  # room for what a later version adds
             raise UsageError("Not said: this line is too long.")
+        if len(self._unanswered) >= MOST_UNANSWERED:
+            raise UsageError(f"Not said: {MOST_UNANSWERED} lines have no answer yet.", hint="Wait, or open a new chat.")
         self._unanswered[said.id] = said
-        while len(self._unanswered) > MOST_UNANSWERED:
-            del self._unanswered[next(iter(self._unanswered))]
         if self._writer is not None:
             self._writer.write(line)
         return said

@@ -51,15 +51,16 @@ def _bound(path: Path) -> socket.socket:
 
 def _look_at_folder(folder: Path) -> None:
     try:
-        mode = folder.stat().st_mode
+        status = folder.stat()
+        mode, owner = status.st_mode, status.st_uid
     except OSError as error:
         raise SettingsError(
             f"The folder of the console's socket, {folder}, cannot be used: {error.strerror}.",
             hint="Make it, let the bot's user write in it, and let people in (chmod 755).",
         ) from error
-    if mode & stat.S_IWOTH:
+    if owner not in (0, os.geteuid()) or mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise SettingsError(
-            f"Everybody can write in {folder}: anybody could put a socket of their own in place of the console's.",
+            f"Others can write in {folder}: they could put a socket of their own in place of the console's.",
             hint="Give the socket a folder that only the bot's user can write in, such as /run/tocsin.",
         )
 

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, cast
 
+from bridges.matrix.reading import is_name
 from bridges.matrix.signing import is_public_key, is_signed
 
 
@@ -70,6 +71,8 @@ def _public_key(answer: Mapping[str, Any], section: str, usage: str, user: str) 
 
 
 def _device(entry: Any, user: str, device: str) -> Device | None:
+    if not is_name(device):
+        return None
     try:
         found = Device(user, device, entry["keys"][f"ed25519:{device}"], entry["keys"][f"curve25519:{device}"])
         fits = entry["user_id"] == user and entry["device_id"] == device

@@ -130,10 +130,10 @@ class Receiver:
 
     def _changes(self, events: list[Arrived]) -> list[Change]:
         """What others have edited or taken back, also where nobody can read into what."""
-        found = (changed(event) for event, _ in events)
+        found = ((changed(event), room) for event, room in events)
         return [
-            Change(change.event, Account(NETWORK, change.by), removed=change.removed)
-            for change in found
+            Change(Place(NETWORK, room.room_id), change.event, Account(NETWORK, change.by), removed=change.removed)
+            for change, room in found
             if change is not None and change.by != self._me
         ]
 

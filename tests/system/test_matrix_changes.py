@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.words.message import Change
+from bot.words.message import Change, Place
 from bot.words.people import Account
 from bridges.matrix.bridge import SILENT_S
 from demo.homeserver import Homeserver
@@ -17,7 +17,7 @@ async def test_the_inbox_hears_who_edited_which_message(stage: Stage) -> None:
         event = await alice.say(room, "!shutdown walkers")
         await stage.inbox.next()
         await alice.edit(room, event, "!shutdown all")
-        assert await stage.inbox.next_change() == Change(event, Account("matrix", stage.alice))
+        assert await stage.inbox.next_change() == Change(Place("matrix", room), event, Account("matrix", stage.alice))
         await alice.say(room, "last")
         assert (await stage.inbox.next()).text == "last"
 
@@ -28,7 +28,9 @@ async def test_the_inbox_hears_who_took_which_message_back(stage: Stage) -> None
         event = await alice.say(room, "!shutdown all")
         await stage.inbox.next()
         await alice.remove(room, event)
-        assert await stage.inbox.next_change() == Change(event, Account("matrix", stage.alice), removed=True)
+        assert await stage.inbox.next_change() == Change(
+            Place("matrix", room), event, Account("matrix", stage.alice), removed=True
+        )
 
 
 @pytest.mark.parametrize("version", ["1", "6", "11"])
@@ -47,7 +49,7 @@ async def test_the_edit_of_a_stranger_carries_the_name_of_the_stranger(stage: St
         event = await alice.say(room, "!shutdown all")
         await stage.inbox.next()
         await mallory.edit(room, event, "!status")
-        assert await stage.inbox.next_change() == Change(event, Account("matrix", stage.mallory))
+        assert await stage.inbox.next_change() == Change(Place("matrix", room), event, Account("matrix", stage.mallory))
 
 
 async def test_an_edit_that_the_bot_has_no_key_for_is_an_edit(stage: Stage) -> None:
@@ -58,7 +60,7 @@ async def test_an_edit_that_the_bot_has_no_key_for_is_an_edit(stage: Stage) -> N
         async with stage.online(stage.alice, "tablet", signed=False, alone=True) as tablet:
             await tablet.joined(room, stage.bot)
             await tablet.edit(room, event, "!status")
-        assert await stage.inbox.next_change() == Change(event, Account("matrix", stage.alice))
+        assert await stage.inbox.next_change() == Change(Place("matrix", room), event, Account("matrix", stage.alice))
 
 
 async def test_an_edit_that_says_so_only_where_it_is_encrypted_is_an_edit(stage: Stage) -> None:
@@ -70,7 +72,7 @@ async def test_an_edit_that_says_so_only_where_it_is_encrypted_is_an_edit(stage:
         content = {"msgtype": "m.text", "body": "* !status", "m.relates_to": relation}
         sealed = alice.connection.olm.group_encrypt(room, {"type": "m.room.message", "content": content})
         await alice.put(room, "m.room.encrypted", sealed)
-        assert await stage.inbox.next_change() == Change(event, Account("matrix", stage.alice))
+        assert await stage.inbox.next_change() == Change(Place("matrix", room), event, Account("matrix", stage.alice))
 
 
 @pytest.mark.parametrize("more", [{"content": {}}, {}], ids=["whole", "malformed"])

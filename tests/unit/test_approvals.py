@@ -261,7 +261,9 @@ async def test_what_has_changed_meanwhile_is_not_what_was_agreed_to(room: Room, 
 async def test_a_request_is_void_when_its_message_is_edited_or_removed(room: Room, world: World, removed: bool) -> None:
     request = await room.asks()
     by = Account("chat", "moderator" if removed else "carol")
-    await room.intake.accept([], cursor="d", changes=[Change(request.message.event, by, removed=removed)])
+    await room.intake.accept(
+        [], cursor="d", changes=[Change(request.message.place, request.message.event, by, removed=removed)]
+    )
     assert "is void" in await room.told(request)
     assert "is void" in await room.said(f"!approve {request.code}", "otto")
     assert world.fired == []
@@ -269,13 +271,22 @@ async def test_a_request_is_void_when_its_message_is_edited_or_removed(room: Roo
 
 async def test_what_somebody_else_calls_an_edit_changes_nothing(room: Room) -> None:
     request = await room.asks()
-    await room.intake.accept([], cursor="d", changes=[Change(request.message.event, Account("chat", "mallory"))])
+    await room.intake.accept(
+        [], cursor="d", changes=[Change(request.message.place, request.message.event, Account("chat", "mallory"))]
+    )
+    assert await room.state(request) is State.OPEN
+
+
+async def test_what_is_removed_in_another_place_changes_nothing(room: Room) -> None:
+    request = await room.asks()
+    elsewhere = Change(Place("chat", "hall"), request.message.event, Account("chat", "moderator"), removed=True)
+    await room.intake.accept([], cursor="d", changes=[elsewhere])
     assert await room.state(request) is State.OPEN
 
 
 async def test_a_message_that_was_edited_before_it_was_read_asks_for_nothing(room: Room) -> None:
     message = room.message("!fire tower", "carol")
-    await room.intake.accept([message], cursor="d", changes=[Change(message.event, message.account)])
+    await room.intake.accept([message], cursor="d", changes=[Change(message.place, message.event, message.account)])
     await room.settled()
     assert "edited or removed" in to_plain((await room.posts())[-1].document)
     assert await room.system.approvals.open() == []
@@ -454,7 +465,9 @@ async def test_an_edit_while_the_stakes_are_looked_at_voids_the_request(room: Ro
     message = room.message("!fire tower", "carol")
 
     async def meanwhile() -> None:
-        await room.store.write(lambda tx: inbox.accept(tx, "chat", [], "d", [Change(message.event, message.account)]))
+        await room.store.write(
+            lambda tx: inbox.accept(tx, "chat", [], "d", [Change(message.place, message.event, message.account)])
+        )
 
     world.meanwhile = meanwhile
     await room.intake.accept([message], cursor="c")

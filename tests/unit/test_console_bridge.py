@@ -565,3 +565,17 @@ async def test_a_bridge_that_was_cancelled_can_run_again_and_leaves_nothing(
         assert not path.exists()
         assert not bridge.health().ready
     assert asyncio.all_tasks() == tasks
+
+
+async def test_many_who_knock_at_once_leave_everybody_else_their_turn(bot: Bot) -> None:
+    before = bot.counted("connections")
+    turns: list[int] = []
+    with contextlib.ExitStack() as stack:
+        for _ in range(40):  # all wait at the door before the loop turns again
+            knock = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            knock.setblocking(False)
+            knock.connect(str(bot.path))
+        while bot.counted("connections") - before < 40:
+            turns.append(bot.counted("connections") - before)
+            await asyncio.sleep(0)
+    assert len([count for count in turns if 0 < count < 40]) > 5

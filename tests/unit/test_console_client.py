@@ -293,8 +293,10 @@ async def test_a_line_that_is_too_long_is_not_said(bot: Bot, face: Face) -> None
 
 async def test_only_so_many_lines_wait_for_an_answer(bot: Bot, face: Face) -> None:
     chat = Chat(bot.path, face)
-    said = [chat.say(str(number)) for number in range(MOST_UNANSWERED + 3)]
+    said = [chat.say(str(number)) for number in range(MOST_UNANSWERED)]
+    with pytest.raises(UsageError, match="Not said"):
+        chat.say("!shutdown all")
     async with running(chat):
         end = await bot.comes()
         end.tell(HELLO)
-        assert (await end.hear())["id"] == said[3].id
+        assert (await end.hear())["id"] == said[0].id

@@ -76,7 +76,7 @@ def test_a_folder_that_is_not_there_is_told(path: Path) -> None:
 
 def test_a_folder_where_all_can_write_is_refused(path: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
-    with pytest.raises(SettingsError, match="Everybody can write"), listening(path):
+    with pytest.raises(SettingsError, match="Others can write"), listening(path):
         raise AssertionError
 
 

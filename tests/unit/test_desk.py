@@ -13,6 +13,7 @@ import structlog
 
 from bot.desk import desk as desk_module
 from bot.desk import intent
+from bot.desk import way as way_module
 from bot.desk.authority import Action
 from bot.desk.call import Call, Work
 from bot.desk.catalogue import Catalogue
@@ -321,7 +322,15 @@ async def test_what_is_not_understood_is_helped(counter: Counter, text: str, hin
     "text",
     [
         *("!shutdwn all", "!stpo", "!stop", "!stop!", "!halt", "!shutdown all now", "!shutdown 'all"),
-        *("!shutdown everythin", "stop all", "! stop all", "!!halt everything!!", "stop", "Shut down now!"),
+        *(
+            "!shutdown everythin",
+            "stop all",
+            "! stop all",
+            "!!halt everything!!",
+            "stop",
+            "fire! !shutdown all",
+            "oh no\n!stop all",
+        ),
     ],
 )
 async def test_a_mistyped_stop_is_answered_with_the_exact_line_to_send(counter: Counter, text: str) -> None:
@@ -591,7 +600,7 @@ async def test_an_edit_that_comes_before_the_intent_is_seen(
     original = intent.before
 
     async def meanwhile(into: Store, work: Work) -> None:
-        changes = [Change(message.event, message.account)]
+        changes = [Change(message.place, message.event, message.account)]
         await store.write(lambda tx: inbox.accept(tx, "chat", [], "d", changes))
         await original(into, work)
 
@@ -737,7 +746,7 @@ async def test_a_handler_that_gives_no_document_is_answered_and_the_desk_goes_on
 
 
 async def test_handlers_that_hang_hold_up_no_stop(counter: Counter, published: list[tuple[str, bytes]]) -> None:
-    await counter.put(*(counter.message("!hang") for _ in range(desk_module.MOST_AT_ONCE + 4)))
+    await counter.put(*(counter.message("!hang") for _ in range(way_module.MOST_AT_ONCE + 4)))
     stop = counter.message("!shutdown all")
     async with counter.open():
         await counter.put(stop)
@@ -748,7 +757,7 @@ async def test_handlers_that_hang_hold_up_no_stop(counter: Counter, published: l
 
 
 async def test_only_so_many_commands_run_at_once(counter: Counter) -> None:
-    await counter.put(*(counter.message("!overrun") for _ in range(desk_module.MOST_AT_ONCE)), counter.message("!echo"))
+    await counter.put(*(counter.message("!overrun") for _ in range(way_module.MOST_AT_ONCE)), counter.message("!echo"))
     async with counter.open():
         await counter.all_done()
     assert to_plain((await counter.answers())[0].document).startswith("It took too long")  # the echo had to wait

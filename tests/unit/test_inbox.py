@@ -11,10 +11,12 @@ from bot.words.message import Change, Message, Place, Standing
 from bot.words.people import Account
 from wire.fields import INCIDENT
 
+PLACE = Place("chat", "room")
+
 
 def message(event: str, text: str = "!status", *, age_s: float = 0.25) -> Message:
     return Message(
-        place=Place("chat", "room"),
+        place=PLACE,
         account=Account("chat", "olga"),
         event=event,
         text=text,
@@ -139,20 +141,26 @@ async def test_a_long_inbox_is_read_page_by_page(store: Store) -> None:
 async def test_an_edit_by_its_writer_marks_a_message_and_one_by_anybody_else_does_not(store: Store) -> None:
     await accept(store, message("e1"), message("e2"), message("e3"))
     olga, mallory, other_olga = Account("chat", "olga"), Account("chat", "mallory"), Account("talk", "olga")
-    await accept(store, changes=(Change("e1", olga), Change("e2", mallory), Change("e9", olga)))
+    await accept(store, changes=(Change(PLACE, "e1", olga), Change(PLACE, "e2", mallory), Change(PLACE, "e9", olga)))
     assert await edited(store) == ["e1"]
-    await accept(store, network="talk", changes=(Change("e3", other_olga),))  # another network's event of that name
+    await accept(store, network="talk", changes=(Change(PLACE, "e3", other_olga),))  # of that name
     assert await edited(store) == ["e1"]
 
 
 async def test_a_message_that_anybody_took_back_is_marked(store: Store) -> None:
     await accept(store, message("e1"), message("e2"))
-    await accept(store, changes=(Change("e2", Account("chat", "moderator"), removed=True),))
+    await accept(store, changes=(Change(PLACE, "e2", Account("chat", "moderator"), removed=True),))
     assert await edited(store) == ["e2"]
 
 
+async def test_a_change_in_another_place_changes_nothing_here(store: Store) -> None:
+    await accept(store, message("e1"))
+    await accept(store, changes=(Change(Place("chat", "hall"), "e1", Account("chat", "moderator"), removed=True),))
+    assert await edited(store) == []
+
+
 async def test_a_change_that_comes_with_its_message_counts(store: Store) -> None:
-    new = await accept(store, message("e1"), message("e2"), changes=(Change("e2", Account("chat", "olga")),))
+    new = await accept(store, message("e1"), message("e2"), changes=(Change(PLACE, "e2", Account("chat", "olga")),))
     assert [(row.message.event, row.edited) for row in new] == [("e1", False), ("e2", True)]
     assert new == await store.read(inbox.open_rows)
 
@@ -162,7 +170,7 @@ async def test_what_is_running_is_marked_and_what_is_done_is_let_be(store: Store
     await store.write(lambda tx: inbox.begin(tx, first.row))
     await store.write(lambda tx: inbox.done(tx, second.row))
     olga = Account("chat", "olga")
-    await accept(store, changes=(Change("e1", olga), Change("e2", olga)))
+    await accept(store, changes=(Change(PLACE, "e1", olga), Change(PLACE, "e2", olga)))
     assert await edited(store) == ["e1"]
     rows = await store.read(lambda tx: tx.execute("SELECT event, edited FROM inbox ORDER BY id").fetchall())
     assert rows == [("e1", 1), ("e2", 0)]
@@ -170,7 +178,7 @@ async def test_what_is_running_is_marked_and_what_is_done_is_let_be(store: Store
 
 async def test_a_change_runs_nothing_and_undoes_nothing(store: Store) -> None:
     (taken,) = await accept(store, message("e1", "!status"))
-    assert await accept(store, changes=(Change("e1", Account("chat", "olga")),)) == []
+    assert await accept(store, changes=(Change(PLACE, "e1", Account("chat", "olga")),)) == []
     (received,) = await store.read(inbox.open_rows)
     assert received.message == taken.message
     assert received.id == taken.id

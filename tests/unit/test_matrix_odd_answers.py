@@ -13,7 +13,7 @@ import pytest
 
 from bot.store import Store, inbox
 from bot.words.errors import Unreachable
-from bot.words.message import Change, Message
+from bot.words.message import Change, Message, Place
 from bot.words.people import Account
 from bridges.matrix.account import Account as LoginOf
 from bridges.matrix.connection import Connection
@@ -264,7 +264,7 @@ async def test_what_was_taken_back_is_heard_of_in_every_form(
     odd.batches.put_nowait(batch("one", event))
     async with receiving(connection, taken) as take:
         assert await take(None) == "one"
-    assert taken.changes == [Change("$1", Account("matrix", ALICE), removed=True)]
+    assert taken.changes == [Change(Place("matrix", ROOM), "$1", Account("matrix", ALICE), removed=True)]
 
 
 async def test_odd_changes_change_nothing_and_stop_nobody(odd: Odd, connection: Connection, taken: Inbox) -> None:
@@ -277,7 +277,7 @@ async def test_odd_changes_change_nothing_and_stop_nobody(odd: Odd, connection: 
     async with receiving(connection, taken) as take:
         assert await take(None) == "one"
     assert [message.text for message in taken.taken] == ["$1"]
-    assert taken.changes == [Change("$1", Account("matrix", ALICE))]
+    assert taken.changes == [Change(Place("matrix", ROOM), "$1", Account("matrix", ALICE))]
 
 
 async def test_who_is_suspended_while_an_invitation_is_tried_is_not_followed(

@@ -505,3 +505,13 @@ def test_rare_and_plain_documents_are_stored_in_one_form() -> None:
     plain = document(strong("bold", Tone.BAD), "words")
     both = document(*plain.blocks, progress(0.5))
     assert packed.dump(both).startswith(packed.dump(plain)[:-2])
+
+
+async def test_a_digest_that_cannot_be_read_is_one_line_of_the_next(store: Store) -> None:
+    await queue(store, *(post(f"answer {number}") for number in range(14)))
+    assert await condense(store)
+    await store.write(lambda tx: tx.execute("UPDATE outbox SET digest = x'7B7D' WHERE digest IS NOT NULL"))
+    await queue(store, *(post(f"later {number}") for number in range(14)))
+    assert await condense(store)
+    said = [to_plain(each.post.document) for each in await waiting(store)]
+    assert any("words that this version cannot read" in words for words in said)

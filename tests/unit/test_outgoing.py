@@ -841,3 +841,54 @@ async def test_a_place_that_is_known_to_be_back_is_tried_at_once(store: Store, n
         await settled(store)
     assert network.said == ["waited"]
     assert out.away() == []
+
+
+async def test_what_tells_of_a_stop_waits_for_the_rest_of_no_place(
+    store: Store, network: Network, clock: Clock
+) -> None:
+    network.refusals.append(Unreachable("Too fast.", retry_after=300.0))
+    await queue(store, post("chatter"))
+    async with going_out(store, network, clock) as out:
+        await idle(out)
+        await queue(store, post("STOPPING", Lane.STOP), post("more chatter"))
+        await idle(out)
+    assert network.said == ["STOPPING", "chatter", "more chatter"]  # the place took one, so the rest went too
+
+
+async def test_what_tells_of_a_stop_is_tried_again_soon_and_not_in_a_frenzy(
+    store: Store, network: Network, clock: Clock
+) -> None:
+    network.away.add("room")
+    await queue(store, post("STOPPING", Lane.STOP))
+    async with going_out(store, network, clock) as out:
+        for _ in range(120):
+            await idle(out)
+            clock.now += 1.0
+            out.wake()
+        await idle(out)
+    assert 55 <= len(network.keys) <= 70
+
+
+async def test_at_the_end_what_tells_of_a_stop_is_tried_even_where_a_place_rests(
+    store: Store, network: Network, clock: Clock
+) -> None:
+    network.away.add("room")
+    await queue(store, post("chatter"))
+    async with going_out(store, network, clock) as out:
+        await idle(out)
+        network.away.clear()
+        await queue(store, post("STOPPED", Lane.STOP))
+        async with asyncio.timeout(PATIENCE):
+            await out.drain(5.0)
+    assert "STOPPED" in network.said
+
+
+async def test_a_bridge_that_breaks_off_by_itself_is_not_asked_in_a_frenzy(
+    store: Store, network: Network, clock: Clock
+) -> None:
+    network.refusals.append(asyncio.CancelledError())  # pyright: ignore[reportArgumentType] - no Exception, on purpose
+    await queue(store, post("hello"))
+    async with going_out(store, network, clock) as out:
+        await idle(out)
+        assert len(network.keys) == 1
+        assert [each.place.id for each in out.away()] == ["room"]

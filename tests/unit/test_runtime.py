@@ -315,7 +315,7 @@ async def test_a_command_that_runs_at_the_end_ends_well_and_is_answered(
         await life.network.hears("!climb")
         await begun.wait()
         life.task.cancel()
-        while not any(task.get_name() == "desk: finish" for task in asyncio.all_tasks()):
+        while not any(task.get_name() == "commands: finish" for task in asyncio.all_tasks()):
             assert not life.task.done()
             await asyncio.sleep(0)  # there is no event for it; each turn of the loop brings it nearer
         go_on.set()

@@ -19,7 +19,7 @@ import pytest
 from bot.store import Store, Tx
 from bot.store import store as store_module
 from bot.store.store import Counts
-from bot.words.errors import StoreError
+from bot.words.errors import StoreError, StoreRefused
 
 PATIENCE = 10.0
 HangDisk = Callable[[Store], AbstractAsyncContextManager[threading.Event]]
@@ -503,3 +503,23 @@ async def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Pat
             holder.wait(PATIENCE)
     async with Store.opened(path) as store:
         await store.write(lambda tx: tx.execute(add("heir")))
+
+
+@pytest.mark.parametrize("fault", [SystemExit, KeyboardInterrupt, asyncio.CancelledError, MemoryError])
+async def test_nothing_that_work_raises_ends_the_writer(store: Store, fault: type[BaseException]) -> None:
+    def leave(_: Tx) -> None:
+        raise fault
+
+    with pytest.raises((StoreRefused, MemoryError)):
+        await store.write(leave)
+    async with asyncio.timeout(10):
+        assert await store.write(lambda tx: tx.execute("SELECT 7").fetchone()) == (7,)
+
+
+async def test_reads_do_not_wait_for_those_who_look_up_names(store: Store) -> None:
+    go_on = threading.Event()
+    busy = [asyncio.create_task(asyncio.to_thread(go_on.wait, 10)) for _ in range(64)]
+    async with asyncio.timeout(10):
+        assert await store.read(lambda tx: tx.execute("SELECT 7").fetchone()) == (7,)
+    go_on.set()
+    await asyncio.gather(*busy)

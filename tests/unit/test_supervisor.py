@@ -362,3 +362,32 @@ async def test_a_second_signal_does_not_cut_the_stopping_short(supervisor: Super
     go_on.set()
     await cancelled(running)
     assert diary.lines[-3:] == ["b has finished", "b stops", "a stops"]
+
+
+async def test_a_part_that_cancels_its_own_task_is_no_quiet_end() -> None:
+    ran: list[int] = []
+    running_on = asyncio.Event()
+    time = Time()
+
+    async def run() -> None:
+        ran.append(1)
+        if len(ran) > 2:
+            running_on.set()
+            await asyncio.get_running_loop().create_future()
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            raise ValueError("broken after it cancelled itself") from None
+
+    supervisor = Supervisor(draw=lambda: 0.0, clock=time.clock, pause=time.pause)
+    with capture_logs():
+        task = asyncio.create_task(supervisor.run([[Part("odd", run)]]))
+        async with asyncio.timeout(PATIENCE_S):
+            await running_on.wait()
+    assert supervisor.restarts["odd"] == 2
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
