@@ -26,7 +26,7 @@ from bot.store import Store, Tx, audit, requests
 from bot.store.requests import Request, State
 from bot.words.document import Document, Tone, document, mono, strong, text
 from bot.words.errors import Refused, StoreError, TocsinError, UsageError
-from bot.words.glyphs import one_line, quoted
+from bot.words.glyphs import hides_something, one_line, quoted
 from bot.words.message import Change, Standing
 from bot.words.pages import split
 
@@ -112,7 +112,7 @@ class Approvals:
                 hint="!requests lists them; !deny CODE takes one back.",
             )
         asked = line_of(command, bound)
-        if one_line(asked) != asked:  # what looks the same on the card must be the same
+        if hides_something(asked) or one_line(asked) != asked:  # what looks the same on the card must be the same
             raise Refused("Not asked: it has characters that nobody can see.", hint="Type it anew, without them.")
         made = self._now()
         request = Request(

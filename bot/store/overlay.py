@@ -58,9 +58,11 @@ def entries_in(path: Path) -> list[Entry]:
         at_rest = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro{at_rest}", uri=True, timeout=WAIT_S)
         with contextlib.closing(connection):
-            there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'overlay'").fetchone()
+            there = connection.execute(
+                "SELECT 1 FROM sqlite_master WHERE name = 'overlay' AND type = 'table'"
+            ).fetchone()
             return entries(connection) if there else []
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, ValueError) as error:
         raise StoreError(
             f"What was changed from chat cannot be read from {path}: {error}.",
             hint="Ask as the user that the bot runs as, or as root.",

@@ -23,6 +23,15 @@ LONGEST_QUOTED = 64
 TAB = 4
 
 
+_FILLING = re.compile("[\u034f\u115f\u1160\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Letters and marks by their class, and nothing to the eye."""
+
+
+def hides_something(text: str) -> bool:
+    """Whether it holds what nobody sees: joiners and fillers too, which may stand where words are only shown."""
+    return any(unicodedata.category(each)[0] == "C" for each in text) or _FILLING.search(text) is not None
+
+
 def one_line(text: str) -> str:
     """The words on one line. What would command, turn or hide something is gone, or shown as a mark."""
     if text.isprintable():  # most words are, and none of what is looked for below is

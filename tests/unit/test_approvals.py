@@ -435,8 +435,9 @@ async def test_one_person_does_not_fill_the_list(room: Room) -> None:
     assert "A second person" in await room.said("!fire tower", "olga")
 
 
-async def test_what_nobody_can_see_is_not_asked_for(room: Room) -> None:
-    assert "nobody can see" in await room.said("!fire tow\u200ber", "carol")
+@pytest.mark.parametrize("unseen", ["\u200b", "\u200d", "\u3164", "\u2800", "\ufe0f", "\u034f", "\U000e0100"])
+async def test_what_nobody_can_see_is_not_asked_for(room: Room, unseen: str) -> None:
+    assert "nobody can see" in await room.said(f"!fire tow{unseen}er", "carol")
     assert await room.system.approvals.open() == []
 
 

@@ -100,3 +100,11 @@ def test_a_value_comes_back_as_it_was(key: str, value: overlay.Value) -> None:
     assert said(entry) == (key, value, "carol")
     assert type(entry.value) is type(value)
     connection.close()
+
+
+async def test_a_value_that_is_none_is_told_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "tocsin.db"
+    async with Store.opened(path) as store:
+        await store.write(lambda tx: tx.execute("INSERT INTO overlay VALUES ('k', 'no json', 'carol', 0.0)"))
+    with pytest.raises(StoreError, match="cannot be read"):
+        overlay.entries_in(path)
