@@ -402,7 +402,9 @@ async def test_an_end_that_is_cancelled_takes_no_connection_from_a_read(tmp_path
     await asyncio.wait([living])
     assert living.cancelled()
     reads[0].go_on.set()
-    await asyncio.get_running_loop().shutdown_default_executor()
+    async with asyncio.timeout(10):
+        while not reads[0].ends:
+            await asyncio.to_thread(lambda: None)
     assert reads[0].ends == [(1,)]
 
 
