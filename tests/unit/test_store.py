@@ -382,7 +382,9 @@ async def test_a_read_that_hangs_does_not_keep_the_end_and_loses_no_connection_u
         await reads.cancelled()
     assert reads.ends == []
     reads.go_on.set()
-    await asyncio.get_running_loop().shutdown_default_executor()
+    async with asyncio.timeout(10):
+        while not reads.ends:
+            await asyncio.to_thread(lambda: None)
     assert reads.ends == [(1,)]
 
 
