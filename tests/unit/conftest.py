@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bot.desk import intent
 from bot.desk.approvals import Approvals
 from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
@@ -29,6 +30,12 @@ from wire.messages import ROOT
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     async with Store.opened(tmp_path / "tocsin.db") as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def patient_with_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine's disk may take longer than a command waits for it. Tests of just that say how long."""
+    monkeypatch.setattr(intent, "DISK_MAY_TAKE_S", 10.0)
 
 
 @pytest.fixture
