@@ -138,20 +138,21 @@ class Clock:
 async def test_it_is_ready_while_the_homeserver_is_heard(tmp_path: Path) -> None:
     clock = Clock()
     async with Homeserver(tmp_path / "homeserver") as homeserver, Stage.built(homeserver, tmp_path) as stage:
-        async with stage.bot_online(clock) as bot, stage.online(stage.alice) as alice:
+        async with stage.bot_online(clock) as bot:
             assert not bot.health().ready
-            room = await stage.room_of(alice)
-            assert bot.health().ready
-            await homeserver.stop()
-            clock.now += SILENT_S
-            assert bot.health().ready
-            clock.now += 1
-            health = bot.health()
-            assert (health.ready, health.what) == (False, "no word from the homeserver for 121 s")
-            await homeserver.start()
-            await alice.say(room, "are you there?")
-            await stage.inbox.next()
-            assert bot.health().ready
+            async with stage.online(stage.alice) as alice:
+                room = await stage.room_of(alice)
+                assert bot.health().ready
+                await homeserver.stop()
+                clock.now += SILENT_S
+                assert bot.health().ready
+                clock.now += 1
+                health = bot.health()
+                assert (health.ready, health.what) == (False, "no word from the homeserver for 121 s")
+                await homeserver.start()
+                await alice.say(room, "are you there?")
+                await stage.inbox.next()
+                assert bot.health().ready
         assert not bot.health().ready
 
 
