@@ -4,7 +4,10 @@ It is up when it has proved that the one who answers on its port is the process 
 """
 
 import asyncio
+import base64
+import dataclasses
 import getpass
+import hashlib
 import os
 import secrets
 import shutil
@@ -25,7 +28,6 @@ ROOT = Path(__file__).resolve().parent.parent
 # it was started: when it changes its user, the kernel takes the leash off.
 MOSQUITTO = """\
 listener {port} 127.0.0.1
-allow_anonymous true
 user {user}
 persistence true
 persistence_location {folder}/
@@ -38,16 +40,62 @@ log_type error
 log_type warning
 log_type notice
 connection_messages true
+{doors}
 """
 
 
-class LocalBroker:
-    """A broker with its data in `folder`. It keeps its port from one start to the next."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Doors:
+    """Whom mosquitto lets in, and how it proves who it is. Without any of it, everybody on this machine, in clear."""
 
-    def __init__(self, folder: Path, *, kind: Kind | None = None) -> None:
+    certificate: Path | None = None
+    key: Path | None = None
+    clients_ca: Path | None = None
+    """Only clients with a certificate of this authority come in."""
+    people: tuple[tuple[str, str], ...] = ()
+    """Only these come in: names and passwords."""
+
+    def lines(self, folder: Path) -> str:
+        """As they stand in mosquitto's configuration. The passwords are in a file beside it, hashed."""
+        lines = [f"allow_anonymous {str(not self.people).lower()}"]
+        if self.certificate is not None:
+            lines += [f"certfile {self.certificate.resolve()}", f"keyfile {self.key.resolve() if self.key else ''}"]
+        if self.clients_ca is not None:
+            lines += [f"cafile {self.clients_ca.resolve()}", "require_certificate true"]
+        if self.people:
+            file = folder.resolve() / "passwords"
+            file.touch(mode=0o600)
+            file.write_text("".join(f"{name}:{_hashed(password)}\n" for name, password in self.people))
+            lines.append(f"password_file {file}")
+        return "\n".join(lines)
+
+
+def _hashed(password: str) -> str:
+    salt, rounds = secrets.token_bytes(12), 101  # mosquitto's own number
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)
+    return f"$7${rounds}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
+
+
+class LocalBroker:
+    """A broker with its data in `folder`. It keeps its port from one start to the next.
+
+    `doors` are mosquitto's alone. `address` says how its own proof gets in: all but the port, which is found here.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        kind: Kind | None = None,
+        doors: Doors | None = None,
+        address: Broker | None = None,
+    ) -> None:
         self.folder = folder
         self.kind: Kind = kind or ("mosquitto" if mosquitto() else "amqtt")
-        self.address = Broker("127.0.0.1", 0)
+        if doors is not None and self.kind != "mosquitto":
+            raise ValueError("Only mosquitto has doors here. Install it.")
+        self.doors = doors or Doors()
+        self.address = address or Broker("127.0.0.1", 0)
         self._process: Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -93,7 +141,7 @@ class LocalBroker:
 
     async def _start_on(self, port: int) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.address = Broker("127.0.0.1", port)
+        self.address = dataclasses.replace(self.address, port=port)
         log = self.folder / f"{self.kind}.log"
         self._process = Process(self._command(port), log, env=os.environ | {"PYTHONPATH": str(ROOT)}, name=self.kind)
         try:
@@ -111,7 +159,9 @@ class LocalBroker:
         if program is None:
             raise FileNotFoundError("There is no mosquitto here. Install it, or use the embedded amqtt.")
         settings = self.folder / "mosquitto.conf"
-        settings.write_text(MOSQUITTO.format(port=port, user=getpass.getuser(), folder=self.folder.resolve()))
+        doors = self.doors.lines(self.folder)
+        content = MOSQUITTO.format(port=port, user=getpass.getuser(), folder=self.folder.resolve(), doors=doors)
+        settings.write_text(content)
         return [program, "-c", str(settings)]
 
     async def _listens(self) -> bool:

@@ -16,9 +16,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 from wire.broker import Broker, QoS, Will
 from wire.driver import Client, Driver
 from wire.errors import NotSent, WireError
+from wire.stream import Stream
+from wire.tls import Untrusted
 
 KEEPALIVE = 10
 PATIENCE = 5.0  # seconds for the network and the broker to answer
+REFLECTION = 0.5  # seconds for TLS to refuse us. Only who hung up on MQTT 5 before gets them: that may have been why
 TICK = 1.0  # seconds between two looks at the keepalive
 WINDOW = 256  # our own QoS 1 messages that are on their way at once
 RECEIVE_WINDOW = 64  # QoS 1 messages that the broker may leave with us before we acknowledge
@@ -46,12 +49,15 @@ class Silent(WireError):
 class Connection:
     """What an accepted connection can do. `ended` holds the reason once it is over."""
 
-    def __init__(self, client: Client, broker: Broker, take: Callable[[Self, paho.MQTTMessage], None]) -> None:
+    def __init__(
+        self, client: Client, stream: Stream, broker: Broker, take: Callable[[Self, paho.MQTTMessage], None]
+    ) -> None:
         self._client = client
+        self._stream = stream
         self._broker = broker
         self._take = take
         self._loop = asyncio.get_running_loop()
-        self._driver = Driver(client, self._end)
+        self._driver = Driver(client, stream, self._end)
         self._accepted: asyncio.Future[ReasonCode | None] = self._loop.create_future()
         self._unacknowledged: dict[int, asyncio.Future[ReasonCode | None]] = {}
         self._subscribing: dict[int, asyncio.Future[list[ReasonCode] | None]] = {}
@@ -78,12 +84,12 @@ class Connection:
     ) -> Self:
         """A connection that the broker accepted."""
         async with asyncio.timeout(PATIENCE):
-            sock = await broker.dial()
-        client = Client(sock, client_id, version)
+            stream = await broker.dial(listen=0.0 if version == MQTTProtocolVersion.MQTTv5 else REFLECTION)
+        client = Client(stream, client_id, version)
         client.username_pw_set(broker.username, broker.password)
         if will is not None:
             client.will_set(will.topic, will.payload, will.qos, will.retain)
-        connection = cls(client, broker, take)
+        connection = cls(client, stream, broker, take)
         try:
             async with asyncio.timeout(patience):
                 await connection._be_accepted(version)
@@ -104,6 +110,8 @@ class Connection:
             properties.MaximumPacketSize = LARGEST_PACKET
         self._client.connect(self._broker.host, self._broker.port, KEEPALIVE, properties=properties)
         reason = await self._accepted
+        if reason is None and isinstance(self._stream.failure, Untrusted):  # TLS 1.3 refuses us only now
+            raise self._stream.failure
         if reason is None:
             what = f"The broker at {self._broker} hung up before it answered: {self.ended.result()}."
             raise VersionRefused(what)
@@ -131,14 +139,16 @@ class Connection:
         self._driver.hang_up()
         self._end("closed by this side")
 
-    async def publish(self, topic: str, payload: bytes, qos: QoS, retain: bool) -> None:
+    async def publish(
+        self, topic: str, payload: bytes, qos: QoS, retain: bool, properties: Properties | None = None
+    ) -> None:
         """Sends a message. With QoS 1 it returns when the broker has it."""
         if qos == 0:
-            self._publish_and_forget(topic, payload, retain)
+            self._publish_and_forget(topic, payload, retain, properties)
             return
         await self._window.acquire()
         try:
-            mid = self._send(topic, payload, qos, retain)
+            mid = self._send(topic, payload, qos, retain, properties)
         except BaseException:
             self._window.release()
             raise
@@ -149,16 +159,16 @@ class Connection:
         if reason.is_failure:
             raise Refused(f"The broker at {self._broker} refuses {topic}: {reason}. Check its access rules.")
 
-    def _publish_and_forget(self, topic: str, payload: bytes, retain: bool) -> None:
+    def _publish_and_forget(self, topic: str, payload: bytes, retain: bool, properties: Properties | None) -> None:
         if self._unsent_bytes > UNSENT:
             raise NotSent(f"{topic} was not published: the broker at {self._broker} is too slow.")
-        mid = self._send(topic, payload, 0, retain)
+        mid = self._send(topic, payload, 0, retain, properties)
         self._unsent[mid] = len(payload) + OVERHEAD
         self._unsent_bytes += len(payload) + OVERHEAD
 
-    def _send(self, topic: str, payload: bytes, qos: QoS, retain: bool) -> int:
+    def _send(self, topic: str, payload: bytes, qos: QoS, retain: bool, properties: Properties | None) -> int:
         if not self.ended.done():
-            info = self._client.publish(topic, payload, qos, retain)
+            info = self._client.publish(topic, payload, qos, retain, properties)
             if info.rc == paho.MQTT_ERR_SUCCESS:
                 return info.mid
         raise NotSent(f"{topic} was not published: the connection to the broker at {self._broker} broke.")
@@ -220,7 +230,7 @@ class Connection:
         _properties: Properties | None,
     ) -> None:
         said = flags.is_disconnect_packet_from_server or reason.getName() == "Keep alive timeout"
-        self._end(str(reason) if said else "it went away")
+        self._end(str(reason) if said else str(self._stream.failure or "it went away"))
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         self._take(self, message)

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 from paho.mqtt.client import MQTTMessage
 from paho.mqtt.enums import MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from wire.broker import Broker, QoS, Will
 from wire.connection import OVERHEAD, PATIENCE, Connection, Refused, Silent, Unconfirmed, VersionRefused
 from wire.errors import NotSent, WireError
+from wire.tls import Tls, Untrusted
 
 __all__ = [
     "Broker",
@@ -25,8 +28,10 @@ __all__ = [
     "NotSent",
     "QoS",
     "Refused",
+    "Tls",
     "TooLarge",
     "Unconfirmed",
+    "Untrusted",
     "Will",
 ]
 
@@ -70,7 +75,8 @@ class Link:
     """One connection to a broker that comes back by itself, for as long as `run` runs.
 
     `receive` is called for each message, at once and in the order of arrival. When it returns an awaitable (a
-    coroutine, a future), that runs beside the others: what follows its first await has no order. A QoS 1
+    coroutine, a future), that runs beside the others: coroutines begin in the order of arrival, a little later than
+    `receive` itself is called for what came next, and what follows their first await has no order. A QoS 1
     message is acknowledged when `receive` is done with it, so write down first what must not be lost. When
     `receive` raises, that is logged and counted, and the message is acknowledged all the same: a broker sends
     nothing twice in one connection, it would only block the messages behind it. An acknowledgement dies with
@@ -114,6 +120,11 @@ class Link:
         """Whether messages can be published now."""
         return self._connection is not None
 
+    @property
+    def trouble(self) -> str:
+        """Why there is no connection, in a sentence. Empty while there is one, and before the first attempt."""
+        return self._last_trouble
+
     async def ready(self) -> None:
         """Waits until the link is connected, subscribed, and `on_connect` is done."""
         await self._ready.wait()
@@ -151,8 +162,10 @@ class Link:
                 "Check its access rules."
             )
 
-    async def publish(self, topic: str, payload: bytes, *, qos: QoS = 0, retain: bool = False) -> None:
-        """Publishes now or never.
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: QoS = 0, retain: bool = False, expiry_s: int | None = None
+    ) -> None:
+        """Publishes now or never. With an expiry a broker of MQTT 5 forgets it then; an older one keeps it.
 
         QoS 0 returns at once, and without a connection the message is dropped and counted. QoS 1 returns when
         the broker has it; else it raises `NotSent`, `Unconfirmed` (it may have arrived) or `Refused`.
@@ -160,11 +173,18 @@ class Link:
         if len(payload) > self._largest:
             raise TooLarge(f"{topic} was not published: {len(payload)} bytes, and {self._largest} may be sent.")
         try:
-            await self._online(topic).publish(topic, payload, qos, retain)
+            await self._online(topic).publish(topic, payload, qos, retain, self._expiry(expiry_s))
         except NotSent:
             if qos:
                 raise
             self.counts.dropped += 1
+
+    def _expiry(self, seconds: int | None) -> Properties | None:
+        if seconds is None or self.version != MQTTProtocolVersion.MQTTv5:
+            return None
+        properties = Properties(PacketTypes.PUBLISH)
+        properties.MessageExpiryInterval = seconds
+        return properties
 
     def _online(self, topic: str) -> Connection:
         if self._connection is None:
