@@ -10,19 +10,41 @@ from pydantic import BaseModel
 
 from bot.store import Store
 from bot.words.message import Change, Message, Place, Post
-from bot.words.people import People
+from bot.words.people import Account, People
 
 Section = TypeVar("Section", bound=BaseModel)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that came and that nobody here can read. It may have been a stop."""
+
+    place: Place
+    account: Account
+    """Who wrote it, as far as the network tells."""
+    device: str
+    """The device that it says it was written on; empty where that is not known. It proves nothing."""
+    event: str
+    sent_ms: int
+    """When it was sent, on the server's clock."""
 
 
 class Inlet(Protocol):
     """Where a bridge puts what it received."""
 
-    async def accept(self, messages: Sequence[Message], *, cursor: str, changes: Sequence[Change] = ()) -> None:
+    async def accept(
+        self,
+        messages: Sequence[Message],
+        *,
+        cursor: str,
+        changes: Sequence[Change] = (),
+        unreadable: Sequence[Unreadable] = (),
+    ) -> None:
         """Put messages into the inbox, note which were changed, and move the network's cursor on, in one commit.
 
-        A message that is there already is passed over, so the same batch may come again. Raises StoreError where the
-        disk does not take it; what must not wait for the disk is done all the same.
+        What a listed person wrote and nobody can read raises an alarm, in the same commit. Give it once: it is not
+        known again. A message that is there already is passed over, so the same batch may come again. Raises StoreError
+        where the disk does not take it; what must not wait for the disk is done all the same.
         """
         ...
 

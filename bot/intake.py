@@ -1,12 +1,17 @@
-"""Where a bridge puts what it received: into the inbox, and from there to the desk. A stop passes a disk that hangs."""
+"""Where a bridge puts what it received: into the inbox, and from there to the desk. A stop passes a disk that hangs.
+
+What cannot be read goes into no inbox, and is never passed over in silence either.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
 
+from bot.bridge import Unreadable
 from bot.desk.approvals import Approvals
 from bot.desk.desk import Desk
 from bot.store import Store, Tx, inbox
 from bot.store.inbox import Received
+from bot.unreadable import Alarms
 from bot.words.message import Change, Message
 
 DISK_MAY_TAKE_S = 0.05
@@ -17,20 +22,39 @@ class Intake:
     """The inlet of one network."""
 
     def __init__(
-        self, network: str, store: Store, desk: Desk, approvals: Approvals, *, queued: Callable[[], None]
+        self,
+        network: str,
+        store: Store,
+        desk: Desk,
+        approvals: Approvals,
+        *,
+        queued: Callable[[], None],
+        alarms: Alarms | None = None,
     ) -> None:
         self._network = network
         self._store = store
         self._desk = desk
         self._approvals = approvals
         self._queued = queued
+        self._alarms = alarms
 
-    async def accept(self, messages: Sequence[Message], *, cursor: str, changes: Sequence[Change] = ()) -> None:
+    async def accept(
+        self,
+        messages: Sequence[Message],
+        *,
+        cursor: str,
+        changes: Sequence[Change] = (),
+        unreadable: Sequence[Unreadable] = (),
+    ) -> None:
         """Put messages into the inbox. Stops among them go out even where the disk takes nothing, or takes long."""
+        alarms = self._alarms
+        bursts = alarms.about(unreadable) if alarms else []
 
         def write(tx: Tx) -> list[Received]:
             new = inbox.accept(tx, self._network, messages, cursor, changes)
             self._approvals.void(tx, self._network, changes)
+            if alarms:
+                alarms.write(tx, bursts)
             return new
 
         writing = asyncio.ensure_future(self._store.write(write))
@@ -42,7 +66,9 @@ class Intake:
         finally:
             writing.cancel()  # where we were: what was handed in is written all the same
         self._desk.receive(new)
-        if changes:
+        if alarms:
+            alarms.written(bursts)
+        if changes or bursts:
             self._queued()
 
     async def despite_the_disk(self, messages: Sequence[Message]) -> None:

@@ -151,6 +151,27 @@ class Operator:
         path = f"/_matrix/client/v3/rooms/{room}/send/{kind}/{secrets.token_hex(8)}"
         return (await self.connection.request("PUT", path, content))["event_id"]
 
+    async def say_before_the_key(self, room: str, text: str) -> tuple[str, Mapping[str, Any]]:
+        """Say something under a new key that nobody has. Returns the event id, and the key for `give`.
+
+        Only who was given a key of ours before can be given this one.
+        """
+        client, olm = self.connection.client, self.connection.olm
+        olm.outbound_group_sessions.pop(room, None)
+        ((_, key),) = olm.share_group_session_parallel(room, [*client.rooms[room].users])
+        olm.outbound_group_sessions[room].shared = True
+        kind, content = client.encrypt(room, "m.room.message", {"msgtype": "m.text", "body": text})
+        return await self.put(room, kind, content), key
+
+    async def give(self, key: Mapping[str, Any]) -> None:
+        """Send a key to those for whom it was made."""
+        path = f"/_matrix/client/v3/sendToDevice/m.room.encrypted/{secrets.token_hex(8)}"
+        await self.connection.request("PUT", path, key)
+
+    async def invite(self, room: str, user: str) -> None:
+        """Ask somebody into a room."""
+        await self.connection.request("POST", f"/_matrix/client/v3/rooms/{room}/invite", {"user_id": user})
+
     async def edit(self, room: str, event: str, text: str) -> str:
         """Say something else than what was said, as a client does, and return the event id of the edit."""
         new = {"msgtype": "m.text", "body": text}

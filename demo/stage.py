@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import Self
 
-from bot.bridge import Office
+from bot.bridge import Office, Unreadable
 from bot.keys import DATABASE
 from bot.store import Store, inbox
 from bot.words.document import document
@@ -17,6 +17,7 @@ from bot.words.message import Change, Lane, Message, Place, Post
 from bot.words.people import Account, People, Person, Role
 from bridges.matrix.bridge import MatrixBridge
 from bridges.matrix.settings import MatrixSettings
+from bridges.matrix.waiting import KEY_MAY_TAKE_S
 from demo.homeserver import Homeserver
 from demo.operator import Operator
 
@@ -35,11 +36,19 @@ class Inbox:
         self._store = store
         self.arrived: asyncio.Queue[Message] = asyncio.Queue()
         self.changed: asyncio.Queue[Change] = asyncio.Queue()
+        self.unreadable: asyncio.Queue[Unreadable] = asyncio.Queue()
         self.fail: Exception | None = None
         self.hung: asyncio.Event | None = None
         self.hurried: list[str] = []
 
-    async def accept(self, messages: Sequence[Message], *, cursor: str, changes: Sequence[Change] = ()) -> None:
+    async def accept(
+        self,
+        messages: Sequence[Message],
+        *,
+        cursor: str,
+        changes: Sequence[Change] = (),
+        unreadable: Sequence[Unreadable] = (),
+    ) -> None:
         """Take a batch, unless a test wants it otherwise."""
         if messages and self.fail is not None:
             failure, self.fail = self.fail, None
@@ -52,6 +61,8 @@ class Inbox:
             self.arrived.put_nowait(message)
         for change in changes:
             self.changed.put_nowait(change)
+        for each in unreadable:
+            self.unreadable.put_nowait(each)
 
     async def despite_the_disk(self, messages: Sequence[Message]) -> None:
         """Note what was told to go before the disk."""
@@ -70,6 +81,11 @@ class Inbox:
         """The next change that was taken."""
         async with asyncio.timeout(SOON_S):
             return await self.changed.get()
+
+    async def next_unreadable(self) -> Unreadable:
+        """The next message that came and could not be read."""
+        async with asyncio.timeout(SOON_S):
+            return await self.unreadable.get()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,14 +122,16 @@ class Stage:
             yield cls(homeserver, folder, store, Inbox(store), alice, bob, mallory, bot, people)
 
     @contextlib.asynccontextmanager
-    async def bot_online(self, clock: Callable[[], float] = time.monotonic) -> AsyncGenerator[MatrixBridge]:
+    async def bot_online(
+        self, clock: Callable[[], float] = time.monotonic, *, key_may_take_s: float = KEY_MAY_TAKE_S
+    ) -> AsyncGenerator[MatrixBridge]:
         """The bot, from one start to its end."""
         password = self.folder / "password"
         password.touch(mode=0o600)
         password.write_text("secret of the bot")
         office = Office(self.folder / "bot", self.people, self.store, self.inbox, back=lambda _: None)
         settings = MatrixSettings(homeserver=self.homeserver.url, user=self.bot, password_file=password)
-        bridge = MatrixBridge(settings, office, clock=clock)
+        bridge = MatrixBridge(settings, office, clock=clock, key_may_take_s=key_may_take_s)
         run = asyncio.create_task(bridge.run())
         try:
             yield bridge

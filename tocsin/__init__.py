@@ -1,6 +1,6 @@
 """The public names that a plug-in may import. All else may change without a word."""
 
-from bot.bridge import Bridge, Health, Inlet, Office, Plugin
+from bot.bridge import Bridge, Health, Inlet, Office, Plugin, Unreadable
 from bot.desk.authority import Action
 from bot.desk.call import Call
 from bot.desk.command import Command, Hit, Stakes, command
@@ -80,6 +80,7 @@ __all__ = [
     "Tone",
     "Tx",
     "Unreachable",
+    "Unreadable",
     "UsageError",
     "code",
     "command",

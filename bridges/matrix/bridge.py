@@ -17,10 +17,12 @@ from bridges.matrix.connection import Connection, LoginLost
 from bridges.matrix.cross_signing import establish
 from bridges.matrix.invitations import Invitations
 from bridges.matrix.patience import patiently
-from bridges.matrix.receiving import NETWORK, Heard, Receiver
+from bridges.matrix.reading import NETWORK
+from bridges.matrix.receiving import Heard, Receiver
 from bridges.matrix.sending import Speaker
 from bridges.matrix.settings import MatrixSettings
 from bridges.matrix.trust import Trust
+from bridges.matrix.waiting import KEY_MAY_TAKE_S
 
 SILENT_S = 120.0
 """A homeserver says within a quarter of this that there is nothing new, and it may be late once."""
@@ -45,13 +47,19 @@ class MatrixBridge:
     """The bot's device in its rooms."""
 
     def __init__(
-        self, settings: MatrixSettings, office: Office, *, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: MatrixSettings,
+        office: Office,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        key_may_take_s: float = KEY_MAY_TAKE_S,
     ) -> None:
         self._settings = settings
         self._office = office
         self._ready = asyncio.Event()
         self._speaker: Speaker | None = None
         self._heard = Heard(clock)
+        self._key_may_take_s = key_may_take_s
 
     def _listed(self) -> frozenset[str]:
         return frozenset(account.id for account in self._office.people.accounts_on(NETWORK))
@@ -88,7 +96,8 @@ class MatrixBridge:
                 raise group.exceptions[0] from group  # that of the stream: an invitation never raises
 
     async def _receive(self, connection: Connection, trust: Trust, invitations: Invitations) -> None:
-        receiver = Receiver(connection, trust, self._office.inlet, invitations, self._heard)
+        inlet, key_may_take_s = self._office.inlet, self._key_may_take_s
+        receiver = Receiver(connection, trust, inlet, invitations, self._heard, key_may_take_s=key_may_take_s)
         speaker = Speaker(connection, trust)
         try:
             cursor = await receiver.take(await self._office.inlet.cursor(), first=True)

@@ -155,13 +155,13 @@ class Connection:
         }
         raise self._refusal(status, answer)
 
-    async def sync(self, since: str | None, *, full_state: bool) -> SyncResponse:
-        """What happened since a cursor; waits for something to happen. Decrypted where it can be."""
+    async def sync(self, since: str | None, *, full_state: bool, wait_ms: int = LONG_POLL_MS) -> SyncResponse:
+        """What happened since a cursor; waits so long for something to happen. Decrypted where it can be."""
         with self._reaching():
             # The library sets no limit of its own where it asks for everything.
             async with asyncio.timeout(SYNC_TIMEOUT_S):
                 answer = await self.client.sync(
-                    timeout=0 if full_state else LONG_POLL_MS,
+                    timeout=0 if full_state else wait_ms,
                     sync_filter=ONLY_ROOMS,
                     since=since,
                     full_state=full_state,

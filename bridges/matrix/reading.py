@@ -1,15 +1,27 @@
-"""What of a Matrix event is a message of a person, and what it changes. An edit or a redaction never is a message."""
+"""What of a Matrix event is a message of a person, and what it changes. An edit or a redaction never is a message.
+
+What is sealed, because its key is not here, may be one.
+"""
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard, cast
 
 from nio import BadEvent, Event, MatrixRoom, RoomMessageText, UnknownBadEvent
 
+from bot.bridge import Unreadable
+from bot.words.message import Place
+from bot.words.people import Account
+
+NETWORK = "matrix"
+LATEST_MS = 253_402_300_799_000
+"""The end of the year 9999. An event of a later time was sent then."""
 COMMON_NAME = re.compile(r"\w")
 LONGEST_NAME = 255
 """Bytes, of any name in Matrix."""
+
+Arrived = tuple[Event | BadEvent | UnknownBadEvent, MatrixRoom]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,6 +75,42 @@ def changed(event: Event | BadEvent | UnknownBadEvent) -> Changed | None:
     return Changed(target, by, removed) if is_name(target) and is_name(by) else None
 
 
+def sealed(event: Event | BadEvent | UnknownBadEvent, room: MatrixRoom) -> Unreadable | None:
+    """What is known of an event that nobody here can read and that may be a message.
+
+    An edit never is one, and what was taken back has no words any more.
+    """
+    source = event.source
+    taken_back = "redacted_because" in _within(source, "unsigned")
+    if event.decrypted or taken_back or source.get("type") != "m.room.encrypted":
+        return None
+    name, sender = source.get("event_id"), source.get("sender")
+    if relation_of(source).get("rel_type") == "m.replace" or not (is_name(name) and is_name(sender)):
+        return None
+    device, sent = _content_of(source).get("device_id"), source.get("origin_server_ts")
+    return Unreadable(
+        place=Place(NETWORK, room.room_id),
+        account=Account(NETWORK, sender),
+        device=device if is_name(device) else "",
+        event=name,
+        sent_ms=min(max(0, sent), LATEST_MS) if isinstance(sent, int) else 0,
+    )
+
+
+def since_joining(events: Sequence[Arrived], me: str) -> Sequence[Arrived]:
+    """Those of a room's events that came after the bot did. What is older was never said to it."""
+    joins = [number for number, (event, _) in enumerate(events) if _is_joining(event.source, me)]
+    return events[joins[-1] :] if joins else events
+
+
+def _is_joining(source: Mapping[str, Any], user: str) -> bool:
+    """Whether somebody comes in. A new name or picture of somebody who is in looks much the same."""
+    if source.get("type") != "m.room.member" or source.get("state_key") != user:
+        return False
+    before = _within(_within(source, "unsigned"), "prev_content")
+    return _content_of(source).get("membership") == "join" and before.get("membership") != "join"
+
+
 def is_name(value: object) -> TypeGuard[str]:
     """Whether this can name an event, a room or a user. Half a surrogate pair is valid JSON and no text."""
     return (
@@ -72,13 +120,17 @@ def is_name(value: object) -> TypeGuard[str]:
 
 def relation_of(source: Mapping[str, Any]) -> Mapping[str, Any]:
     """How an event relates to another one; empty where it does not."""
-    relation = _content_of(source).get("m.relates_to")
-    return cast("Mapping[str, Any]", relation) if isinstance(relation, dict) else {}
+    return _within(_content_of(source), "m.relates_to")
 
 
 def _content_of(source: Mapping[str, Any]) -> Mapping[str, Any]:
-    content = source.get("content")
-    return cast("Mapping[str, Any]", content) if isinstance(content, dict) else {}
+    return _within(source, "content")
+
+
+def _within(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """What stands under a name, where it is an object; else an empty one."""
+    inner = source.get(name)
+    return cast("Mapping[str, Any]", inner) if isinstance(inner, dict) else {}
 
 
 def _names(room: MatrixRoom, me: str) -> tuple[str, ...]:

@@ -3,28 +3,24 @@
 import asyncio
 import dataclasses
 import functools
+import itertools
 import math
 import time
 from collections.abc import Callable
 
 import structlog
-from nio import BadEvent, Event, MatrixRoom, MegolmEvent, SyncResponse, UnknownBadEvent
+from nio import Event, MatrixRoom, MegolmEvent, SyncResponse
 
-from bot.bridge import Inlet
+from bot.bridge import Inlet, Unreadable
 from bot.words.errors import NetworkError, StoreError
 from bot.words.message import Change, Message, Place, Standing
 from bot.words.people import Account
-from bridges.matrix.connection import Connection, Denied, age_s
+from bridges.matrix.connection import LONG_POLL_MS, Connection, Denied, age_s
 from bridges.matrix.invitations import Invitations
 from bridges.matrix.patience import patiently
-from bridges.matrix.reading import changed, is_name, spoken
+from bridges.matrix.reading import LATEST_MS, NETWORK, Arrived, changed, is_name, sealed, since_joining, spoken
 from bridges.matrix.trust import Trust
-
-NETWORK = "matrix"
-LATEST_MS = 253_402_300_799_000
-"""The end of the year 9999. An event of a later time was sent then."""
-
-Arrived = tuple[Event | BadEvent | UnknownBadEvent, MatrixRoom]
+from bridges.matrix.waiting import KEY_MAY_TAKE_S, Letter, Waiting, unsealed
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +32,8 @@ class Heard:
         self._clock = clock
         self._last = -math.inf
         self.unread = 0
-        """Events that could not be decrypted, whose ciphertext was seen before under another name, or that are odd."""
+        """Events that could not be decrypted when they came, whose ciphertext was seen before under another name, or
+        that are odd."""
 
     def now(self) -> None:
         """It has just answered."""
@@ -51,7 +48,14 @@ class Receiver:
     """Reads the homeserver's stream into the inbox."""
 
     def __init__(
-        self, connection: Connection, trust: Trust, inlet: Inlet, invitations: Invitations, heard: Heard
+        self,
+        connection: Connection,
+        trust: Trust,
+        inlet: Inlet,
+        invitations: Invitations,
+        heard: Heard,
+        *,
+        key_may_take_s: float = KEY_MAY_TAKE_S,
     ) -> None:
         self._connection = connection
         self._trust = trust
@@ -59,28 +63,35 @@ class Receiver:
         self._invitations = invitations
         self._me = connection.login.user
         self._heard = heard
+        self._waiting = Waiting(functools.partial(unsealed, connection.olm), time.monotonic, key_may_take_s)
 
     async def take(self, since: str | None, *, first: bool) -> str:
         """Wait for the next batch, put it into the inbox, and return the cursor behind it.
 
+        What listed people wrote and nobody can read yet waits a little for its key, and the cursor that is kept waits
+        with it.
         Raises StoreError where the disk did not take what the batch changed in the keys. The connection then knows more
         than the disk: open it anew, and take the same batch again.
         """
         known = None if first else frozenset(self._connection.client.rooms)
-        sync = functools.partial(self._connection.sync, since, full_state=first)
-        response = await patiently(sync, NetworkError)
+        response = await patiently(functools.partial(self._next, since, first=first), NetworkError)
         self._heard.now()
         arrived = asyncio.get_running_loop().time()
         # Who may be believed is asked before a word of the batch is judged.
         await patiently(self._trust.refresh, NetworkError)
         events = await self._events(response, since, known)
-        messages, changes = self._messages(events), self._changes(events)
+        letters = [] if since is None else self._letters(events)  # before its first cursor nothing was said to the bot
+        opened, changes = self._waiting.opened() if response.to_device_events else ([], [])
+        messages, changes = self._messages([*opened, *events]), [*changes, *self._changes([*opened, *events])]
         try:
             self._connection.seen.keep()
         except StoreError:
             await self._inlet.despite_the_disk(_aged(response, messages, arrived))
             raise
-        await patiently(functools.partial(self._accept, response, messages, changes, arrived), StoreError)
+        self._waiting.hold(letters, since=since, cursor=response.next_batch)
+        self._waiting.note(changes)
+        given_up = self._waiting.given_up()
+        await patiently(lambda: self._accept(response, messages, changes, given_up, arrived), StoreError)
         self._invitations.answer(response)
         try:
             await self._connection.upkeep()
@@ -88,11 +99,25 @@ class Receiver:
             log.warning("keys could not be looked after; tried again later", error=error.what)
         return response.next_batch
 
+    async def _next(self, since: str | None, *, first: bool) -> SyncResponse:
+        """The next batch: an empty one when the wait for a key is over. Told also while the homeserver is away."""
+        if self._waiting.wait_s() <= 0:
+            given_up = self._waiting.given_up()
+            tell = functools.partial(self._inlet.accept, [], cursor=self._waiting.cursor, unreadable=given_up)
+            await patiently(tell, StoreError)
+        wait_ms = min(LONG_POLL_MS, self._waiting.wait_s() * 1000)
+        return await self._connection.sync(since, full_state=first, wait_ms=math.ceil(wait_ms) or 1)
+
     async def _accept(
-        self, response: SyncResponse, messages: list[Message], changes: list[Change], arrived: float
+        self,
+        response: SyncResponse,
+        messages: list[Message],
+        changes: list[Change],
+        given_up: list[Unreadable],
+        arrived: float,
     ) -> None:
         aged = _aged(response, messages, arrived)
-        await self._inlet.accept(aged, cursor=response.next_batch, changes=changes)
+        await self._inlet.accept(aged, cursor=self._waiting.cursor, changes=changes, unreadable=given_up)
 
     async def _events(self, response: SyncResponse, since: str | None, known: frozenset[str] | None) -> list[Arrived]:
         """The events of a batch, and those that its limited timelines left out."""
@@ -111,6 +136,16 @@ class Receiver:
             if isinstance(event, MegolmEvent):
                 self._heard.unread += 1
                 log.warning("cannot be decrypted", room=room.room_id, event_id=event.event_id, sender=event.sender)
+        return found
+
+    def _letters(self, events: list[Arrived]) -> list[Letter]:
+        """What listed people wrote, since the bot is there, and nobody can read yet."""
+        found: list[Letter] = []
+        for _, here in itertools.groupby(events, key=lambda arrived: arrived[1].room_id):
+            for event, room in since_joining([*here], self._me):
+                known = sealed(event, room)
+                if known and known.account.id != self._me and self._trust.counts(known.account.id):
+                    found.append(Letter(event, room, known))
         return found
 
     def _messages(self, events: list[Arrived]) -> list[Message]:

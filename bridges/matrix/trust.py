@@ -94,6 +94,10 @@ class Trust:
         if gone:
             self.settle()
 
+    def counts(self, user: str) -> bool:
+        """Whether this is somebody whom the configuration lists, and who is not suspended."""
+        return user in self._listed()
+
     def readers(self, room: MatrixRoom) -> Mapping[Reader, str]:
         """The devices that may read in a room at this moment, with their keys. Who was just suspended has none."""
         olm = self._connection.olm

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bot.bridge import Unreadable
 from bot.store import Store, inbox
 from bot.words.errors import Unreachable
 from bot.words.message import Change, Message, Place
@@ -22,6 +23,7 @@ from bridges.matrix.invitations import Invitations
 from bridges.matrix.patience import LONGEST_ASKED_S, asked_wait_s
 from bridges.matrix.receiving import Heard, Receiver
 from bridges.matrix.trust import Trust
+from bridges.matrix.waiting import KEY_MAY_TAKE_S
 from demo.odd import ALICE, BOT, ROOM, VERA, Answer, Odd, batch, said, signed_by_its_owner
 from demo.operator import PinsInMemory
 
@@ -35,12 +37,23 @@ class Inbox:
         self._store = store
         self.taken: list[Message] = []
         self.changes: list[Change] = []
+        self.unreadable: list[Unreadable] = []
+        self.news = asyncio.Event()
 
-    async def accept(self, messages: Sequence[Message], *, cursor: str, changes: Sequence[Change] = ()) -> None:
+    async def accept(
+        self,
+        messages: Sequence[Message],
+        *,
+        cursor: str,
+        changes: Sequence[Change] = (),
+        unreadable: Sequence[Unreadable] = (),
+    ) -> None:
         """Take a batch."""
         await self._store.write(lambda tx: inbox.accept(tx, "matrix", messages, cursor, changes))
         self.taken += messages
         self.changes += changes
+        self.unreadable += unreadable
+        self.news.set()
 
     async def despite_the_disk(self, messages: Sequence[Message]) -> None:
         """Not told: the disk takes everything here."""
@@ -88,11 +101,13 @@ async def receiving(
     longest_s: float = SOON_S,
     asked: frozenset[str] = frozenset(),
     listed: AbstractSet[str] = frozenset({ALICE}),
+    key_may_take_s: float = KEY_MAY_TAKE_S,
 ) -> AsyncGenerator[Callable[[str | None], Awaitable[str]]]:
     """Takes batches, one a call. The keys of nobody but those named are asked for."""
     async with asyncio.timeout(SOON_S), asyncio.TaskGroup() as beside:
         invitations = Invitations(connection, lambda: frozenset(listed), beside, longest_s=longest_s)
-        receiver = Receiver(connection, Trust(connection, lambda: asked, PinsInMemory()), taken, invitations, Heard())
+        trust = Trust(connection, lambda: asked, PinsInMemory())
+        receiver = Receiver(connection, trust, taken, invitations, Heard(), key_may_take_s=key_may_take_s)
         yield lambda since: receiver.take(since, first=since is None)
 
 
@@ -340,3 +355,41 @@ async def test_an_identity_that_cannot_be_read_is_not_taken_for_none(odd: Odd, c
     with pytest.raises(Unreachable, match="cannot be read"):
         await establish(connection, "secret")
     assert not (connection.folder / "identity.json").exists()
+
+
+SEALED = {"algorithm": "m.megolm.v1.aes-sha2", "sender_key": "k", "device_id": "PHONE", "session_id": "s"}
+
+
+def sealed(event: str, **changed: object) -> Answer:
+    return said(event, type="m.room.encrypted", content={**SEALED, "ciphertext": "c"}) | changed
+
+
+async def test_what_cannot_be_read_is_told_while_the_homeserver_is_away(
+    odd: Odd, connection: Connection, taken: Inbox
+) -> None:
+    odd.batches.put_nowait(batch("one", said("$1")))
+    odd.batches.put_nowait(batch("two", sealed("$2"), said("$3")))
+    odd.batches.put_nowait([])  # pyright: ignore[reportArgumentType] - no homeserver answers so
+    async with receiving(connection, taken, asked=frozenset({ALICE}), key_may_take_s=0.1) as take:
+        assert await take(await take(None)) == "two"
+        assert (await taken.cursor(), taken.unreadable) == ("one", [])
+        waiting = asyncio.ensure_future(take("two"))
+        while not taken.unreadable:
+            assert not waiting.done()
+            await taken.news.wait()
+            taken.news.clear()
+        assert ([each.event for each in taken.unreadable], await taken.cursor()) == (["$2"], "two")
+        odd.batches.put_nowait(batch("three", said("$4")))
+        assert await waiting == "three"
+    assert [each.event for each in taken.unreadable] == ["$2"]
+    assert [message.text for message in taken.taken] == ["$1", "$3", "$4"]
+
+
+async def test_what_was_there_before_the_first_cursor_is_not_told(
+    odd: Odd, connection: Connection, taken: Inbox
+) -> None:
+    odd.batches.put_nowait(batch("one", sealed("$1")))
+    odd.batches.put_nowait(batch("two", sealed("$2", content=5), sealed("$3", sender=VERA), sealed("$4")))
+    async with receiving(connection, taken, asked=frozenset({ALICE}), key_may_take_s=0) as take:
+        assert await take(await take(None)) == "two"
+    assert [each.event for each in taken.unreadable] == ["$2", "$4"]

@@ -5,9 +5,21 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from nio import Event, MatrixRoom, RoomMessageText
+from nio import BadEvent, Event, MatrixRoom, MegolmEvent, RoomMessageText
 
-from bridges.matrix.reading import LONGEST_NAME, Changed, changed, spoken
+from bot.bridge import Unreadable
+from bot.words.message import Place
+from bot.words.people import Account
+from bridges.matrix.reading import (
+    LATEST_MS,
+    LONGEST_NAME,
+    Arrived,
+    Changed,
+    changed,
+    sealed,
+    since_joining,
+    spoken,
+)
 
 BOT = "@tocsin:example.org"
 ALICE = "@alice:example.org"
@@ -171,3 +183,106 @@ def test_whatever_comes_a_change_names_an_event_and_a_user_that_a_database_takes
     change = changed(event_of(kind, content, redacts=redacts, sender=sender))
     if change is not None:
         assert all(0 < len(name.encode()) <= LONGEST_NAME for name in (change.event, change.by))
+
+
+CIPHER = {"algorithm": "m.megolm.v1.aes-sha2", "sender_key": "k", "device_id": "PHONE", "session_id": "s"}
+
+
+def encrypted(content: object = CIPHER, **more: object) -> Event:
+    """Nobody here could open it."""
+    event = event_of("m.room.encrypted", content)
+    event.source |= {"event_id": "$1", "origin_server_ts": 1_000, **more}
+    return event
+
+
+def test_of_what_is_sealed_it_is_known_who_wrote_it_when_and_where() -> None:
+    known = Unreadable(Place("matrix", "!room:example.org"), Account("matrix", ALICE), "PHONE", "$1", 1_000)
+    assert sealed(encrypted(), room_of()) == known
+
+
+def test_what_the_library_finds_odd_may_be_a_message_all_the_same() -> None:
+    whole = encrypted({"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "c"}, room_id="!room:example.org").source
+    event = MegolmEvent.from_dict(whole)
+    assert isinstance(event, BadEvent)
+    known = sealed(event, room_of())
+    assert known is not None
+    assert (known.event, known.device) == ("$1", "")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        event_of("m.room.message", {"msgtype": "m.text", "body": "read"}),
+        event_of("m.room.member", {"membership": "join"}),
+        encrypted(CIPHER | REPLACES),
+        encrypted({}, unsigned={"redacted_because": {}}),
+        encrypted(event_id=5),
+        encrypted(event_id=""),
+        encrypted(sender="@\ud800:example.org"),
+        encrypted(sender=None),
+    ],
+)
+def test_what_can_be_read_was_taken_back_or_edits_is_not_told(event: Event) -> None:
+    assert sealed(event, room_of()) is None
+
+
+def test_what_was_decrypted_is_not_sealed() -> None:
+    event = encrypted()
+    event.decrypted = True
+    assert sealed(event, room_of()) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [(-5, 0), (LATEST_MS + 1, LATEST_MS), (10**400, LATEST_MS), (None, 0), ("1", 0), (0.5, 0)]
+)
+def test_a_time_of_sending_that_is_none_is_bounded(sent: object, kept: int) -> None:
+    known = sealed(encrypted(origin_server_ts=sent), room_of())
+    assert known is not None
+    assert known.sent_ms == kept
+
+
+@given(JSON, JSON, JSON, JSON)
+def test_however_odd_what_is_told_can_be_stored(
+    content: object, unsigned: object, name: object, device: object
+) -> None:
+    for inner in (content, {"device_id": device, "m.relates_to": content}):
+        known = sealed(encrypted(inner, unsigned=unsigned, event_id=name), room_of())
+        if known is not None:
+            f"{known.event}{known.device}".encode()
+            assert known.event == name
+
+
+def member(user: str, membership: str, before: str | None = None) -> Event:
+    event = event_of("m.room.member", {"membership": membership}, state_key=user)
+    if before is not None:
+        event.source["unsigned"] = {"prev_content": {"membership": before}}
+    return event
+
+
+def after_joining(*events: Event) -> list[Event | object]:
+    room = room_of()
+    arrived: list[Arrived] = [(event, room) for event in events]
+    return [event for event, _ in since_joining(arrived, BOT)]
+
+
+def test_what_was_said_before_the_bot_came_is_left_out() -> None:
+    old, join, new = encrypted(), member(BOT, "join", "invite"), encrypted()
+    assert after_joining(old, join, new) == [join, new]
+    assert after_joining(old, member(BOT, "join"), new)[1:] == [new]
+    again = member(BOT, "join", "leave")
+    assert after_joining(join, old, again, new) == [again, new]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        member(ALICE, "join", "invite"),
+        member(BOT, "join", "join"),
+        member(BOT, "invite"),
+        event_of("m.room.member", None, state_key=BOT),
+        event_of("m.room.member", {"membership": "join"}),
+    ],
+)
+def test_nothing_is_left_out_where_it_was_there_already(event: Event) -> None:
+    old, new = encrypted(), encrypted()
+    assert after_joining(old, event, new) == [old, event, new]

@@ -42,6 +42,8 @@ class UnknownBadEvent:
 class MegolmEvent(Event):
     device_id: str
     room_id: str
+    @classmethod
+    def from_dict(cls, event_dict: Mapping[str, Any]) -> MegolmEvent | BadEvent: ...
 
 class RoomMessageText(Event):
     body: str
