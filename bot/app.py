@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -16,15 +16,23 @@ from rich.console import Console
 import bot
 from bot import extra, logs, telling
 from bot.words.errors import SettingsError
+from bot.words.glyphs import quoted
 
 if TYPE_CHECKING:
     from bot.settings import Settings
+    from bot.settings.overlaid import Overlaid
+    from bot.stopkeys import StopKeys
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 configuration = typer.Typer(no_args_is_help=True, help="The configuration: check the file, show what is in force.")
 components = typer.Typer(no_args_is_help=True, help="Components and their keys.")
 app.add_typer(configuration, name="config")
 app.add_typer(components, name="component")
+stop_keys = typer.Typer(no_args_is_help=True, help="Stop keys of people: for `tocsin stop`, where no chat works.")
+app.add_typer(stop_keys, name="stop-key")
+
+bot_key = typer.Typer(no_args_is_help=True, help="The bot's own key, by which components know it.")
+app.add_typer(bot_key, name="key")
 
 END_WITHIN_S = 17.0
 """What the parts may take to stop, what a thread that hangs may take, and a little more."""
@@ -74,12 +82,9 @@ def show(config: Config = Path("config.toml")) -> None:
     """Show every key that is in force, and where it comes from."""
     with telling.errors_told():
         loaded = _load(config)
-        from bot import keys, settings
         from bot.settings.effective import effective
-        from bot.store.overlay import entries_in
 
-        changes = settings.weigh(entries_in(loaded.bot.folder / keys.DATABASE), loaded)
-        telling.show(effective(loaded, changes), Console(highlight=False))
+        telling.show(effective(loaded, _changes(loaded)), Console(highlight=False))
 
 
 @components.command("enrol")
@@ -87,11 +92,14 @@ def enrol_component(
     component: Annotated[str, typer.Argument(metavar="ID", help="Small letters, digits and hyphens.")],
     *,
     group: Annotated[list[str] | None, typer.Option("--group", "-g", help="A group that a stop can name.")] = None,
+    disk: Annotated[
+        Literal["new", "kept"], typer.Option(help="kept: its disk lasts, and a missing latch file is a stop.")
+    ] = "new",
     config: Config = Path("config.toml"),
 ) -> None:
     """Make the file that a new component starts with."""
     from bot import enrol, keys
-    from wire.broker import Broker
+    from wire.enrolment import DiskKind
     from wire.fields import ID
 
     with telling.errors_told():
@@ -102,16 +110,85 @@ def enrol_component(
                 raise SettingsError(f"{name!r} is no name.", hint="Use small letters, digits and hyphens, up to 63.")
         loaded = _load(config)
         path = Path(f"{component}.json")
-        broker = Broker(loaded.mqtt.host, loaded.mqtt.port)
         bot_key = keys.load_or_make(loaded.bot.folder / keys.KEY).public
-        enrolment = enrol.enrol(component, groups, loaded.mqtt.root, broker, bot_key, path)
+        counting = _stop_keys(loaded).counting()
+        enrolment = enrol.enrol(
+            component,
+            groups,
+            loaded.mqtt.root,
+            loaded.mqtt.address(),
+            bot_key,
+            path,
+            stop_keys=counting,
+            disk=DiskKind(disk),
+        )
         typer.echo(f"{path} is made. It holds the component's own key: bring it there, and let nobody else read it.")
+        if disk == "kept":
+            typer.echo("At its first start say --make-latch: without its latch file it starts stopped.")
         if loaded.mqtt.username:
             typer.echo("The broker asks for a name and a password: write the component's own into its 'broker'.")
+        if loaded.mqtt.tls:
+            typer.echo("The broker speaks TLS: look whether the files in 'tls' of its 'broker' are right over there.")
         typer.echo(f"Add this to {config} and start the bot again:\n\n{enrol.stanza(enrolment)}")
 
 
-extra.mount(app, frozenset(str(each.name) for each in (*app.registered_commands, *app.registered_groups)))
+@stop_keys.command("issue")
+def issue_stop_key(
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="Whose it is, as the configuration calls them.")],
+    *,
+    file: Annotated[Path | None, typer.Option("--file", help="Where to write it. PERSON.stop.key by itself.")] = None,
+    config: Config = Path("config.toml"),
+) -> None:
+    """Make a stop key for a person: it can stop, and nothing else."""
+    from bot import enrol
+
+    with telling.errors_told():
+        _refuse_strangers()
+        loaded = _load(config)
+        if loaded.people.named(person) is None:
+            listed = ", ".join(each.name for each in loaded.people.listed) or "nobody"
+            raise SettingsError(f"{config} lists nobody called {quoted(person)}.", hint=f"There is {listed}.")
+        path = Path(f"{person}.stop.key") if file is None else file
+        issued = enrol.issue_stop_key(person, loaded.mqtt.root, loaded.mqtt.address(), path)
+        theirs = [key for key, holder in loaded.stop_keys.items() if holder == person]
+        typer.echo(
+            f"{path} is made: the stop key {issued.key.public.id} of {person}. Whoever has it can stop everything."
+        )
+        if loaded.mqtt.username:
+            typer.echo("The broker asks for a name and a password: write those for stops into its 'broker'.")
+        if loaded.mqtt.tls:
+            typer.echo("The broker speaks TLS: look whether the files in 'tls' of its 'broker' are right over there.")
+        typer.echo(f"Bring it to {person}, as ~/.config/tocsin/stop.key, and remove it here.")
+        typer.echo(f"In {config}, {person}'s section must say this. It counts once the bot was started again:")
+        typer.echo(f"\n{enrol.stop_key_line(person, (*theirs, str(issued.key.public)))}")
+
+
+@stop_keys.command("list")
+def list_stop_keys(config: Config = Path("config.toml")) -> None:
+    """Show whose stop keys the configuration lists, which of them count, and who has none."""
+    with telling.errors_told():
+        loaded = _load(config)
+        telling.show(_stop_keys(loaded).shown(), Console(highlight=False))
+        if loaded.stop_keys:
+            typer.echo("\nTo revoke one at once, in chat: !stop-key revoke ID")
+            typer.echo("Or remove it from the file, and start the bot again.")
+
+
+@bot_key.command("rotate")
+def rotate_bot_key(config: Config = Path("config.toml")) -> None:
+    """Give the bot a new key. Components are handed over to it as they next ask."""
+    from bot import keys
+
+    with telling.errors_told():
+        _refuse_strangers()
+        loaded = _load(config)
+        old, new = asyncio.run(keys.rotate(loaded.bot.folder, loaded.mqtt.root))
+        typer.echo(f"The bot's key is {new.id} now. It was {old.id}. Start the bot again, and back its folder up.")
+        typer.echo("Each component follows when it next asks; until then it is held. `!keys` shows who has.")
+        typer.echo("This is no help against a stolen key: who has the old one can follow, too. Then enrol them anew.")
+
+
+extra.mount(app)
 
 
 def _load(config: Path) -> "Settings":
@@ -125,6 +202,26 @@ def _load(config: Path) -> "Settings":
         telling.say(mistakes.summary)
         telling.show(mistakes.document(), telling.errors)
         raise typer.Exit(1) from None
+
+
+def _changes(loaded: "Settings") -> "tuple[Overlaid, ...]":
+    """What was changed from chat, also while the bot runs."""
+    from bot import keys, settings
+    from bot.store.overlay import entries_in
+
+    return settings.weigh(entries_in(loaded.bot.folder / keys.DATABASE), loaded)
+
+
+def _stop_keys(loaded: "Settings") -> "StopKeys":
+    """The stop keys as they count now, for who may look into the bot's folder."""
+    from bot.settings import Effect
+    from bot.stopkeys import StopKeys
+
+    changes = _changes(loaded)
+    for change in changes:
+        if change.person and change.effect is Effect.APPLIED and change.entry.value:
+            loaded.people.suspend(change.person)
+    return StopKeys.of(loaded, changes)
 
 
 async def _until_told(work: Coroutine[Any, Any, None]) -> None:

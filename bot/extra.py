@@ -1,8 +1,12 @@
-"""Commands of `tocsin` that other packages bring. None of them is imported before somebody calls it."""
+"""Commands of `tocsin` that other packages bring. None of them is imported before somebody calls it.
+
+`lamp` becomes `tocsin lamp`, and `lamp-list` or `lamp.list` becomes `tocsin lamp list`.
+"""
 
 import ast
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -16,26 +20,55 @@ from bot.words.glyphs import quoted
 GROUP = "tocsin.cli"
 
 
-def mount(app: typer.Typer, taken: frozenset[str]) -> None:
+def mount(app: typer.Typer) -> None:
     """Put them beside our own. One that has the name of ours is left out."""
+    groups = {str(each.name): each.typer_instance for each in app.registered_groups if each.typer_instance is not None}
+    commands = _commands_of(app)
     for entry in sorted(entry_points(group=GROUP)):
-        if entry.name not in taken:
-            app.command(
-                entry.name,
+        group, word = _split(entry.name, groups, commands)
+        if group and group not in groups:
+            groups[group] = typer.Typer(no_args_is_help=True, help=f"Commands that {entry.value} begins.")
+            app.add_typer(groups[group], name=group)
+        place = groups[group] if group else app
+        if word not in (_commands_of(place) | (frozenset() if group else groups.keys())):
+            place.command(
+                word,
                 help=_summary(entry),
                 add_help_option=False,  # it has a help of its own
                 context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-            )(_caller(entry))
+            )(_caller(entry, *([group] if group else []), word))
 
 
-def _caller(entry: EntryPoint) -> Callable[[], None]:
+def _commands_of(app: typer.Typer) -> frozenset[str]:
+    return frozenset(str(each.name) for each in app.registered_commands)
+
+
+def _split(name: str, groups: Iterable[str], commands: frozenset[str]) -> tuple[str, str]:
+    """The group of a command, if it has one, and its word there. A group that is there already comes first."""
+    for group in sorted(groups, key=len, reverse=True):
+        if re.match(f"{re.escape(group)}[-.].", name):
+            return group, name[len(group) + 1 :]
+    parted = re.fullmatch(r"([^-.]+)[-.](.+)", name)
+    return (parted[1], parted[2]) if parted and parted[1] not in commands else ("", name)
+
+
+def _caller(entry: EntryPoint, *words: str) -> Callable[[], None]:
     def call() -> None:
         with telling.errors_told():
             function = _loaded(entry)
         own = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        own.command(entry.name)(function)
+        own.command(words[-1])(function)
         # As they were typed: `--` would be gone from what was parsed once.
-        own(args=sys.argv[sys.argv.index(entry.name) + 1 :], prog_name=f"tocsin {entry.name}")
+        typed = sys.argv[1:]
+        for word in words:
+            typed = typed[typed.index(word) + 1 :]
+        from wire.errors import WireError  # noqa: PLC0415 - whose `wire` it is, is looked at when the bot runs
+
+        try:
+            own(args=typed, prog_name=" ".join(("tocsin", *words)))
+        except WireError as error:  # what components bring knows no error of ours
+            telling.say(str(error))
+            sys.exit(1)
 
     return call
 

@@ -7,14 +7,18 @@ import os
 import stat
 from pathlib import Path
 
-from bot.private import write_private
+from bot.private import sync_folder, write_private
+from bot.store import Store, Tx, audit, keychain
 from bot.words.errors import SettingsError
-from wire.envelope import PrivateKey
+from wire.chain import hand_over, newest
+from wire.envelope import PrivateKey, PublicKey
 
 SEED_LENGTH = 32
 KEY = "bot.key"
 DATABASE = "tocsin.db"
 """What the two are called in the bot's folder."""
+NEXT = "bot.key.next"
+"""A key that is being handed over to. It counts once the database has the hand-over."""
 
 
 def load_or_make(path: Path) -> PrivateKey:
@@ -33,6 +37,43 @@ def load_or_make(path: Path) -> PrivateKey:
     seed = os.urandom(SEED_LENGTH)
     write_private(path, seed)
     return PrivateKey(seed)
+
+
+async def rotate(folder: Path, root: str) -> tuple[PublicKey, PublicKey]:
+    """Give the bot a new key, and keep the word of the old one for it. Returns both. The bot must not run.
+
+    Cut off at any point it leaves the old key in force, or is finished at the next start.
+    """
+    old = load_or_make(folder / KEY)
+    async with Store.opened(folder / DATABASE) as store:
+        old = await settled(folder, old, store)
+        new = PrivateKey(seed := os.urandom(SEED_LENGTH))
+        write_private(folder / NEXT, seed)
+        envelope = hand_over(old, new, root)
+
+        def write(tx: Tx) -> None:
+            keychain.hand_over(tx, envelope)
+            audit.record(tx, "key rotated", role="bot", was=str(old.public), key=str(new.public))
+
+        await store.write(write)
+        await settled(folder, old, store)
+    return old.public, new.public
+
+
+async def settled(folder: Path, key: PrivateKey, store: Store) -> PrivateKey:
+    """The key that counts: a rotation that was cut off is finished, where the database has it, or undone."""
+    path = folder / NEXT
+    try:
+        following = PrivateKey(_read(path))
+    except FileNotFoundError:
+        return key
+    links = await store.read(keychain.hand_overs)
+    if not links or newest(links[-1]) != following.public:
+        path.unlink()
+        return key
+    path.replace(folder / KEY)
+    sync_folder(folder)
+    return following
 
 
 def _read(path: Path) -> bytes:

@@ -111,6 +111,8 @@ def _of_the_wire(parts: Parts) -> Iterator[Metric]:
         count: int = getattr(parts.link.counts, field.name)
         yield _counter(f"mqtt_{field.name}", f"Of the link to the broker: {_words(field.name)}.", count)
     yield _counter("mqtt_refused_messages", "Messages that broke the contract.", parts.listener.refused)
+    overrun = parts.listener.hearing.overrun
+    yield _counter("statements_dropped", "Statements that were dropped because too much waited.", overrun)
 
 
 def _of_the_bridges(parts: Parts) -> Iterator[Metric]:

@@ -11,7 +11,7 @@ import faulthandler
 import functools
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
@@ -23,16 +23,20 @@ from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
 from bot.desk.desk import Desk
 from bot.desk.rest import Rest
+from bot.fleet.claims import Claims
 from bot.fleet.listener import Listener
+from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Registry
 from bot.housekeeping import Housekeeping
 from bot.intake import Intake
 from bot.outgoing import Outgoing
 from bot.settings import Effect, Settings, weigh
 from bot.stop.bell import Bell
+from bot.stopkeys import StopKeys
 from bot.store import Store, audit, overlay
 from bot.supervisor import A_MOMENT_S, Part, Supervisor
 from bot.system import System
+from bot.unreadable import Alarms
 from bot.words.errors import SettingsError, StoreError
 from bot.words.message import Place
 from wire.envelope import PrivateKey
@@ -74,8 +78,9 @@ async def run(settings: Settings) -> None:
         async with Store.opened(folder / keys.DATABASE) as store:
             try:
                 await store.write(lambda tx: audit.record(tx, "started", version=__version__))
-                await _apply_what_was_changed_from_chat(settings, store)
-                await _run_parts(settings, store, key)
+                key = await keys.settled(folder, key, store)
+                stop_keys = await _apply_what_was_changed_from_chat(settings, store)
+                await _run_parts(settings, store, key, stop_keys)
             finally:
                 # A part that does not stop, or a thread that hangs in the disk, would keep the process for ever.
                 faulthandler.dump_traceback_later(END_WITHIN_S, exit=True, file=sys.__stderr__ or sys.stderr)
@@ -87,18 +92,22 @@ async def run(settings: Settings) -> None:
             faulthandler.cancel_dump_traceback_later()
 
 
-async def _apply_what_was_changed_from_chat(settings: Settings, store: Store) -> None:
+async def _apply_what_was_changed_from_chat(settings: Settings, store: Store) -> StopKeys:
     """What people changed since the file was written holds on, where the file does not say otherwise."""
-    for change in weigh(await store.read(overlay.entries), settings):
+    changes = weigh(await store.read(overlay.entries), settings)
+    for change in changes:
         entry = change.entry
         if change.effect is not Effect.APPLIED:
             log.warning("a change from chat has no effect", key=entry.key, by=entry.by, why=change.effect.value)
+        elif change.stop_key:
+            log.info("a stop key is revoked from chat", key=change.stop_key, by=entry.by)
         elif entry.value:
             settings.people.suspend(change.person)
             log.info("suspended from chat", person=change.person, by=entry.by)
+    return StopKeys.of(settings, changes)
 
 
-async def _run_parts(settings: Settings, store: Store, key: PrivateKey) -> None:
+async def _run_parts(settings: Settings, store: Store, key: PrivateKey, stop_keys: StopKeys) -> None:
     supervisor = Supervisor()
     ways_out: dict[str, Outgoing] = {}
 
@@ -106,19 +115,33 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey) -> None:
         for each in ways_out.values():
             each.wake()
 
-    async def receive(delivery: Delivery) -> None:
-        await listener.receive(delivery)
+    def receive(delivery: Delivery) -> Awaitable[None] | None:
+        return listener.receive(delivery)
 
     root = settings.mqtt.root
     link = Link(settings.mqtt.broker(), f"bot-{settings.bot.name}", receive=receive)
-    bell = Bell(store, key, root, settings.enrolled, publish=link.publish, queued=queued)
-    registry = Registry((name, each.groups) for name, each in settings.enrolled.items())
-    listener = Listener(root, bell, registry)
+    registry = Registry(settings.listed)
+    maintenance = Maintenance(store, registry.groups_of)
+    await maintenance.read()
+    bell = Bell(
+        store,
+        key,
+        root,
+        settings.enrolled,
+        publish=link.publish,
+        queued=queued,
+        stop_keys=stop_keys.counting(),
+        alarms=settings.bot.alarms,
+        remark=maintenance.remark,
+    )
+    claims = Claims(store, settings.bot.alarms, queued=queued)
+    listener = Listener(root, bell, registry, claimed=claims)
     await listener.subscribe(link)
     system = System(
         catalogue=Catalogue.installed(settings.commands),
         registry=registry,
         bell=bell,
+        maintenance=maintenance,
         store=store,
         people=settings.people,
         authority=Authority(settings.bot.run_from),
@@ -127,6 +150,8 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey) -> None:
         ways_out=ways_out,
         file_sets=settings.sets,
         alarms=settings.bot.alarms,
+        connected=lambda: link.connected,
+        stop_keys=stop_keys,
     )
     desk = Desk(system, queued=queued)
     bridges = _bridges(settings, system, desk, queued)
@@ -138,7 +163,10 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey) -> None:
     await supervisor.run(
         [
             [Part("bell", bell.run, ready=bell.ready, vital=True)],
-            [Part("mqtt", link.run)],
+            [
+                Part("mqtt", link.run),
+                Part("hearing", listener.hearing.run, vital=True),
+            ],  # without it nobody has a lease
             [Part("desk", desk.run, vital=True)],  # without it no stop is heard
             [
                 Part("housekeeping", housekeeping.run),
@@ -160,11 +188,17 @@ async def _for_ever() -> None:
 def _bridges(settings: Settings, system: System, desk: Desk, queued: Callable[[], None]) -> dict[str, Bridge]:
     """All that are configured, each with a folder of its own."""
     bridges: dict[str, Bridge] = {}
+    alarms = Alarms(
+        settings.people,
+        frozenset(settings.bridges),
+        settings.bot.alarms,
+        has_stop_keys=lambda: bool(system.stop_keys.counting()),
+    )
     for network, (plugin, section) in settings.bridges.items():
         own = settings.bot.folder / network
         own.mkdir(mode=0o700, exist_ok=True)
         back = functools.partial(_back, system, network)
-        intake = Intake(network, system.store, desk, system.approvals, queued=queued)
+        intake = Intake(network, system.store, desk, system.approvals, queued=queued, alarms=alarms)
         bridges[network] = plugin.open(section, Office(own, settings.people, system.store, intake, back))
     return bridges
 

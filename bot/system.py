@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
 from bot.desk.rest import Rest
+from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Registry
 from bot.stop.bell import Bell
+from bot.stopkeys import StopKeys
 from bot.store import Store
 from bot.words.message import Place
 from bot.words.people import People
@@ -25,6 +27,7 @@ class System:
     catalogue: Catalogue
     registry: Registry
     bell: Bell
+    maintenance: Maintenance
     store: Store
     people: People
     authority: Authority
@@ -36,6 +39,9 @@ class System:
     """Whether the configuration file sets a key. What is changed from chat does not outlive the next start then."""
     alarms: tuple[Place, ...] = ()
     """Where the bot speaks of itself."""
+    connected: Callable[[], bool] = lambda: True
+    """Whether there is a connection to the broker."""
+    stop_keys: StopKeys = dataclasses.field(default_factory=lambda: StopKeys({}, People()))
 
     @property
     def names(self) -> "Known":

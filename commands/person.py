@@ -43,11 +43,13 @@ async def suspend(call: Call, person: PersonName) -> Document:
         call.system.approvals.void_all_of(tx, person)
 
     call.write_along(write)
+    await call.system.stop_keys.tell(call.system.bell)
     lasts = [] if not call.system.file_sets(_key(person)) else [text(strong(UNTIL_THE_NEXT_START, Tone.BAD))]
     return document(
         text(
             strong("Suspended", Tone.WARN),
-            f": {person}. None of their accounts can do or read anything more. To undo it: ",
+            f": {person}. None of their accounts can do or read anything more, and no stop key of theirs counts. "
+            "To undo it: ",
             mono(f"!person resume {person}"),
             ", by two persons.",
         ),
@@ -80,6 +82,7 @@ async def resume(call: Call, person: PersonName) -> Document:
     """Their accounts count again, once that is on disk."""
     await call.system.store.write(lambda tx: overlay.drop(tx, _key(person)))
     call.system.people.resume(person)
+    await call.system.stop_keys.tell(call.system.bell)
     return document(text(strong("Back", Tone.GOOD), f": {person} may do again what the configuration says."))
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import enum
 import os
 import stat
 from pathlib import Path
@@ -12,6 +13,15 @@ from wire.envelope import PrivateKey, PublicKey
 from wire.errors import BadMessage
 from wire.fields import ID, KEY, Fields
 from wire.mqtt import Broker
+
+
+class DiskKind(enum.StrEnum):
+    """What a latch file that is not there means."""
+
+    NEW = "new"
+    """The component starts for the first time."""
+    KEPT = "kept"
+    """The file was lost, and may have held a stop: the component starts stopped."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,6 +35,7 @@ class Enrolment:
     bot_key: PublicKey
     stop_keys: tuple[PublicKey, ...]
     seed: bytes = dataclasses.field(repr=False)
+    disk: DiskKind = DiskKind.NEW
 
     @property
     def key(self) -> PrivateKey:
@@ -38,9 +49,10 @@ class Enrolment:
                 "root": self.root,
                 "id": self.id,
                 "groups": self.groups,
-                "broker": dataclasses.asdict(self.broker),
+                "broker": self.broker.to_json(),
                 "bot_key": str(self.bot_key),
                 "stop_keys": [str(key) for key in self.stop_keys],
+                "disk": self.disk,
                 "seed": base64.b64encode(self.seed).decode(),
             },
             option=orjson.OPT_INDENT_2,
@@ -55,7 +67,6 @@ class Enrolment:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise BadMessage(f"{path} holds a key, and others can read it. Run: chmod 600 {path}")
         fields = Fields.parse(path.read_bytes(), "enrolment")
-        broker = fields.inner("broker")
         seed = fields.optional_bytes("seed", most=32)
         if seed is None or len(seed) != 32:  # noqa: PLR2004 - the length of an Ed25519 seed
             raise BadMessage("An enrolment's 'seed' must be 32 bytes in base64.")
@@ -63,13 +74,9 @@ class Enrolment:
             root=fields.text("root"),
             id=fields.text("id", ID),
             groups=fields.texts("groups", ID),
-            broker=Broker(
-                broker.text("host"),
-                broker.number("port", least=1, most=65535),
-                broker.optional_text("username"),
-                broker.optional_text("password"),
-            ),
+            broker=Broker.parse(fields.inner("broker"), path.parent),
             bot_key=PublicKey.parse(fields.text("bot_key")),
             stop_keys=tuple(PublicKey.parse(key) for key in fields.texts("stop_keys", KEY)),
             seed=seed,
+            disk=fields.one_of("disk", DiskKind, default=DiskKind.NEW),
         )

@@ -3,7 +3,8 @@
 WireError
 ├── BadMessage         it is not what the contract says
 │   └── BadSignature   it may be, but nobody who may say so signed it
-└── NotSent            it did not reach the broker
+├── NotSent            it did not reach the broker
+└── Rejected           a component does not carry out a command
 """
 
 
@@ -21,3 +22,7 @@ class BadSignature(BadMessage):
 
 class NotSent(WireError):
     """It did not reach the broker. Nothing of it is kept: the sender decides whether it still matters."""
+
+
+class Rejected(WireError):
+    """A component does not carry out a command, for the reason in the text."""

@@ -1,8 +1,9 @@
 """Reading JSON from strangers: every field is checked for its type and its bound before anyone uses it."""
 
 import base64
+import enum
 import re
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import orjson
 
@@ -12,6 +13,8 @@ ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 INCIDENT = re.compile(r"(own-)?[0-9a-f]{32}")
 HEX = re.compile(r"[0-9a-f]{1,64}")
 KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
+
+Choice = TypeVar("Choice", bound=enum.Enum)
 
 LONGEST_TEXT = 1024
 LONGEST_LIST = 1024
@@ -68,12 +71,50 @@ class Fields:
                 return raw
         raise self._wrong(key, f"up to {most} bytes in base64")
 
-    def number(self, key: str, *, least: int = 0, most: int = LARGEST_NUMBER) -> int:
+    def number(self, key: str, *, least: int = 0, most: int = LARGEST_NUMBER, default: int | None = None) -> int:
         """A whole number within bounds."""
-        value = self._values.get(key)
+        value = self._values.get(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise self._wrong(key, f"a whole number from {least} to {most}")
         return value
+
+    def fraction(self, key: str) -> float | None:
+        """A number from 0 to 1, or nothing."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise self._wrong(key, "a number from 0 to 1")
+        return float(value)
+
+    def one_of(self, key: str, choices: type[Choice], *, default: Choice | None = None) -> Choice:
+        """One word of an enumeration."""
+        value = self._values.get(key)
+        if value is None and default is not None:
+            return default
+        try:
+            return choices(value)
+        except ValueError:
+            raise self._wrong(key, f"one of {', '.join(str(each.value) for each in choices)}") from None
+
+    def flag(self, key: str) -> bool:
+        """Yes or no; no where it is not said."""
+        value = self._values.get(key, False)
+        if not isinstance(value, bool):
+            raise self._wrong(key, "true or false")
+        return value
+
+    def raw(self, key: str) -> object:
+        """What stands there, whatever it is. The whole message has its bound already."""
+        return self._values.get(key)
+
+    def named(self, key: str, form: re.Pattern[str]) -> "dict[str, Fields]":
+        """Objects by name, each name of one form; empty where there are none."""
+        value = self._values.get(key, {})
+        entries = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        if not isinstance(value, dict) or len(entries) > LONGEST_LIST or not all(map(form.fullmatch, entries)):
+            raise self._wrong(key, f"up to {LONGEST_LIST} objects with names of the form {form.pattern}")
+        return {name: Fields.of(each, f"{self._name}.{key}.{name}") for name, each in entries.items()}
 
     def list_of(self, key: str, *, needed: bool = False) -> list[object]:
         """A bounded list, empty where there is none and none is needed."""

@@ -17,8 +17,12 @@ MOST_UNPROVEN = 64
 """Incidents that one component may name without a signed stop."""
 MOST_CLAIMED = 64
 """Groups that one component may add to those it was enrolled with."""
+MOST_STOPS = 1000
+"""Incidents in one lease. One is enough to keep a component from working; with too many it could not read it."""
 MOST_HEARD = 256
 """Statements of one component that are recognised when they come again."""
+ALL = ""
+"""In place of a component: everybody, also who turns up later."""
 
 
 class Replayed(BadMessage):
@@ -71,6 +75,7 @@ class Issuer:
         enrolled: Mapping[str, frozenset[str]],
         incidents: Iterable[Incident],
         affected: Iterable[tuple[str, str]],
+        cleared: Iterable[tuple[str, str]] = (),
         *,
         random: Random,
         ttl_s: float = TTL_S,
@@ -81,11 +86,22 @@ class Issuer:
         self._groups = dict(enrolled)
         self._incidents = {incident.id: incident for incident in incidents}
         self._affected: dict[str, set[str]] = {incident: set() for incident in self._incidents}
+        self._cleared: dict[str, set[str]] = {}
+        """By incident, whom it stops no more: components, or ALL."""
+        for incident, component in cleared:
+            self._cleared.setdefault(incident, set()).add(component)
+        self._lasting = {each: known for each, known in self._incidents.items() if not self.is_over(each)}
+        """Those that may stop somebody still: years of incidents must cost nothing."""
+        self._count = dict.fromkeys(self._incidents, 0)
+        """How many enrolled components each incident affects."""
         self._stopping: dict[str, dict[str, None]] = {component: {} for component in enrolled}
         self._met: set[str] = set()
         """Who was compared with the targets of all incidents."""
         for incident, component in affected:
-            self._affect(incident, component)
+            if self.is_over(incident):
+                self._affected[incident].add(component)  # it stops nobody, and who it was knows when all are back
+            else:
+                self._affect(incident, component)
         self._issued: dict[str, dict[str, float]] = {component: {} for component in enrolled}
         self._nonces: dict[str, dict[str, None]] = {component: {} for component in enrolled}
         self._heard: dict[str, _Heard] = {}
@@ -94,26 +110,82 @@ class Issuer:
     @property
     def incidents(self) -> tuple[Incident, ...]:
         """All that is open, oldest first."""
-        return tuple(self._incidents.values())
+        return tuple(each for each in self._lasting.values() if not self.is_closed(each.id))
+
+    def known(self, incident: str) -> Incident | None:
+        """An incident that there is or was."""
+        return self._incidents.get(incident)
+
+    def is_closed(self, incident: str) -> bool:
+        """It stops nobody any more."""
+        cleared = self._cleared.get(incident)
+        return cleared is not None and (ALL in cleared or self._affected[incident] <= cleared)
+
+    def is_over(self, incident: str) -> bool:
+        """Nobody is stopped by it any more, whoever turns up."""
+        return ALL in self._cleared.get(incident, ())
+
+    def is_cleared(self, incident: str, component: str) -> bool:
+        """It stops this component no more. The component may not know that yet."""
+        cleared = self._cleared.get(incident)
+        return cleared is not None and (ALL in cleared or component in cleared)
 
     def affected(self, incident: str) -> frozenset[str]:
         """The enrolled components that this incident stops."""
         return frozenset(self._affected[incident] & self._groups.keys())
 
+    def count(self, incident: str) -> int:
+        """How many enrolled components it stops now."""
+        return self._count[incident] if incident not in self._cleared else len(self._still_stopped(incident))
+
+    def spare_s(self, state: State, now: float) -> float | None:
+        """How long the lease that a statement names still had, where this process gave it."""
+        issued = self._issued[state.id].get(state.re or "")
+        return None if issued is None else self.ttl_s - (now - issued)
+
+    def met_by(self, target: Target) -> tuple[str, ...]:
+        """The enrolled components that a target means now."""
+        return tuple(each for each, groups in self._groups.items() if target.meets(each, groups))
+
     def stopping(self, component: str) -> tuple[str, ...]:
         """The incidents that stop this component."""
         return tuple(self._stopping[component])
 
-    def joined(self, incident: str, target: Target) -> Incident | None:
-        """The incident that an order of this target joins, one of its own id first. Only a signed stop is joined."""
-        found = [each for each in self._incidents.values() if each.target == target and each.stop is not None]
-        return min(found, key=lambda each: each.id != incident, default=None)
+    def place(self, incident: str, target: Target) -> Incident | str:
+        """What an order of this target under this id belongs to: an incident that it joins, or a free id.
 
-    def free_id(self, incident: str, target: Target) -> str:
-        """The id for an order that joins nothing: another one, always the same, where this one has its signed stop."""
-        while (known := self._incidents.get(incident)) is not None and known.stop is not None:
+        An order that came before joins what it made, also where that is closed. Else what stops the same target
+        already is joined, if it was ordered, and nobody is let off it.
+        """
+        while (known := self._incidents.get(incident)) is not None:
+            if known.stop is not None and known.target == target:
+                return known
+            if known.stop is None and incident not in self._cleared:
+                break  # a component named it before it was ordered: the order widens it
             incident = hashlib.sha256(f"{incident} {target}".encode()).hexdigest()[:32]
-        return incident
+        same = (each for each in self._lasting.values() if each.target == target and each.stop is not None)
+        return next((each for each in same if each.id not in self._cleared), incident)
+
+    def clearing(self, incident: str, components: Iterable[str] | None) -> frozenset[tuple[str, str]]:
+        """What a reset of these components, or of all, would note. It must be durable before `clear` is called.
+
+        What is known without a signed stop is reset for those whom it is known to affect, because who else it is
+        meant for nobody could tell those who agreed.
+        """
+        known = self._incidents[incident]
+        if components is None and known.stop is not None:
+            return frozenset({(incident, ALL)})
+        named = self._affected[incident] if components is None else components
+        return frozenset((incident, each) for each in named)
+
+    def clear(self, cleared: Iterable[tuple[str, str]]) -> None:
+        """Two persons have agreed, and it is on disk: these incidents stop these components no more."""
+        for incident, component in cleared:
+            self._cleared.setdefault(incident, set()).add(component)
+            if component == ALL:
+                self._lasting.pop(incident, None)
+            for each in self._stopping if component == ALL else (component,):
+                self._stopping.get(each, {}).pop(incident, None)
 
     def open(self, incident: Incident) -> Growth:
         """Somebody ordered a stop. One that was known without its signed stop is widened to the order's target."""
@@ -137,7 +209,7 @@ class Issuer:
         all_claimed = self._claim(state)
         if state.id not in self._met:  # it may be new here, or in a new group, since an incident was opened
             self._met.add(state.id)
-            growth += Growth((), self._spread(self._incidents.values(), [state.id]))
+            growth += Growth((), self._spread(self._lasting.values(), [state.id]))
         if all_named and all_claimed:
             self._overdrawn.discard(state.id)
         else:
@@ -158,7 +230,8 @@ class Issuer:
         for old in list(itertools.takewhile(lambda each: now - issued[each] > self.ttl_s, issued)):
             del issued[old]
         issued[n] = now
-        return Lease(state.nonce, n, t_ms, round(self.ttl_s * 1000), self.stopping(state.id))
+        cleared = tuple(each.incident for each in state.incidents if self.is_cleared(each.incident, state.id))
+        return Lease(state.nonce, n, t_ms, round(self.ttl_s * 1000), self.stopping(state.id)[:MOST_STOPS], cleared)
 
     def has_stopped(self, component: str, incident: str, now: float) -> bool:
         """It said so, signed, in answer to what we told it a moment ago. Nothing less counts."""
@@ -170,19 +243,46 @@ class Issuer:
             and now - heard.re_issued <= self.ttl_s
         )
 
+    def has_resumed(self, component: str, incident: str, now: float) -> bool:
+        """It was let off the incident, and has said without it what it is, in answer to what we told it just now."""
+        heard = self._heard.get(component)
+        return (
+            self.is_cleared(incident, component)
+            and heard is not None
+            and incident not in heard.names
+            and heard.shown is not Shown.LOST
+            and now - heard.re_issued <= self.ttl_s
+        )
+
     def has_latched(self, component: str, incident: str) -> bool:
         """It has said that it knows of the incident."""
         heard = self._heard.get(component)
         return heard is not None and incident in heard.names
+
+    def has_echoed(self, component: str, now: float) -> bool:
+        """It has named a lease that we gave it a moment ago: it hears us, and this is no recording."""
+        heard = self._heard.get(component)
+        return heard is not None and now - heard.re_issued <= self.ttl_s
+
+    def is_working(self, component: str, now: float) -> bool:
+        """It has said just now that it may work."""
+        heard = self._heard.get(component)
+        return heard is not None and heard.shown in (Shown.READY, Shown.BUSY) and self.has_echoed(component, now)
 
     def has_spoken(self, component: str) -> bool:
         """It has said anything at all."""
         return component in self._heard
 
     def confirmed(self, incident: str, now: float) -> bool:
-        """All that it affects have stopped, and there is one at least."""
-        affected = self.affected(incident)
+        """All that it stops have stopped, and there is one at least."""
+        affected = self._still_stopped(incident)
         return bool(affected) and all(self.has_stopped(component, incident, now) for component in affected)
+
+    def _still_stopped(self, incident: str) -> frozenset[str]:
+        """The enrolled components that it stops and that were not let off."""
+        if self.is_over(incident):
+            return frozenset()
+        return self.affected(incident) - self._cleared.get(incident, set())
 
     def _note_nonce(self, state: State) -> None:
         nonces = self._nonces[state.id]
@@ -207,6 +307,8 @@ class Issuer:
         complete = True
         for incident in incidents:
             if incident in self._stopping[component]:
+                continue
+            if self.is_cleared(incident, component):
                 continue
             known = self._incidents.get(incident)
             if known is None or known.stop is None:
@@ -234,7 +336,10 @@ class Issuer:
         """Keep an incident, new or widened, and all whom it affects."""
         is_known = incident.id in self._incidents
         self._incidents[incident.id] = incident
+        if not self.is_over(incident.id):
+            self._lasting[incident.id] = incident
         self._affected.setdefault(incident.id, set())
+        self._count.setdefault(incident.id, 0)
         spread = self._spread([incident], self._groups)
         return Growth((), spread, (incident,)) if is_known else Growth((incident,), spread)
 
@@ -247,9 +352,11 @@ class Issuer:
         )
 
     def _affect(self, incident: str, component: str) -> bool:
-        """True where that is news."""
-        if component in self._affected[incident]:
+        """True where that is news. Who was let off it is not stopped by it again."""
+        if component in self._affected[incident] or self.is_over(incident):
             return False
         self._affected[incident].add(component)
-        self._stopping.setdefault(component, {})[incident] = None
+        self._count[incident] += component in self._enrolled
+        if not self.is_cleared(incident, component):
+            self._stopping.setdefault(component, {})[incident] = None
         return True

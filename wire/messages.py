@@ -1,4 +1,4 @@
-"""The messages of component contract v1 as types, and their way to bytes and back. They know no network and no keys."""
+"""The messages of the stop machine as types, and their way to bytes and back. They know no network and sign nothing."""
 
 import base64
 import dataclasses
@@ -6,8 +6,9 @@ import enum
 
 import orjson
 
+from wire.envelope import PublicKey
 from wire.errors import BadMessage
-from wire.fields import HEX, ID, INCIDENT, Fields
+from wire.fields import HEX, ID, INCIDENT, KEY, Fields
 
 CONTRACT = 1
 ROOT = "tocsin/v1"
@@ -75,6 +76,25 @@ class Stop:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Drill:
+    """An order that stops nothing. It goes the way of a stop, and whom it is for says that it came."""
+
+    id: str
+    target: Target
+    issued_ms: int
+
+    def to_bytes(self) -> bytes:
+        """As it is signed."""
+        return orjson.dumps({"drill": self.id, "target": str(self.target), "issued": self.issued_ms})
+
+    @classmethod
+    def parse(cls, payload: bytes) -> "Drill":
+        """From signed bytes."""
+        fields = Fields.parse(payload, "drill")
+        return cls(fields.text("drill", HEX), Target.parse(fields.text("target")), fields.number("issued"))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Open:
     """An incident that a component has latched, with the signed stop where it saw one."""
 
@@ -95,7 +115,11 @@ class State:
     incidents: tuple[Open, ...] = ()
     groups: tuple[str, ...] = ()
     key: str = ""
-    """Which key it takes for the bot's."""
+    """The id of the key that it takes for the bot's."""
+    roster: int = 0
+    """The number of the roster that it has; 0 is what it was enrolled with."""
+    drill: str | None = None
+    """The last drill that it heard of in this session."""
 
     def to_bytes(self) -> bytes:
         """As it is signed."""
@@ -114,6 +138,8 @@ class State:
                 ],
                 "groups": self.groups,
                 "key": self.key,
+                "roster": self.roster,
+                "drill": self.drill,
             }
         )
 
@@ -126,10 +152,12 @@ class State:
             session=fields.text("session", HEX),
             nonce=fields.text("nonce", HEX),
             re=fields.optional_text("re", HEX),
-            shown=_shown(fields.text("state")),
+            shown=fields.one_of("state", Shown),
             incidents=tuple(_open(Fields.of(each, "state.incidents")) for each in fields.list_of("incidents")),
             groups=fields.texts("groups", ID),
             key=fields.text("key", default=""),
+            roster=fields.number("roster", default=0),
+            drill=fields.optional_text("drill", HEX),
         )
 
 
@@ -146,7 +174,16 @@ class Lease:
 
     def to_bytes(self) -> bytes:
         """As it is signed."""
-        return orjson.dumps(dataclasses.asdict(self))
+        return orjson.dumps(
+            {
+                "nonce": self.nonce,
+                "n": self.n,
+                "t_ms": self.t_ms,
+                "ttl_ms": self.ttl_ms,
+                "stops": self.stops,
+                "cleared": self.cleared,
+            }
+        )
 
     @classmethod
     def parse(cls, payload: bytes) -> "Lease":
@@ -163,55 +200,40 @@ class Lease:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Birth:
-    """What a component is: its birth certificate."""
+class HandOver:
+    """The bot has a new key. It is signed by both, so that neither of them alone can take a component over."""
 
-    id: str
-    session: str
-    title: str
-    kind: str
-    version: str
-    groups: tuple[str, ...] = ()
-    stop_deadline_ms: int = 2_000
-    """Within how long it is down after it heard a stop."""
+    old: PublicKey
+    new: PublicKey
 
     def to_bytes(self) -> bytes:
-        """As it is published."""
-        return orjson.dumps(
-            {
-                "contract": CONTRACT,
-                "id": self.id,
-                "session": self.session,
-                "title": self.title,
-                "kind": self.kind,
-                "version": self.version,
-                "groups": self.groups,
-                "commands": {},
-                "stop": {"deadline_ms": self.stop_deadline_ms, "on_silence": "hold"},
-            }
-        )
+        """As it is signed."""
+        return orjson.dumps({"old": str(self.old), "new": str(self.new)})
 
     @classmethod
-    def parse(cls, payload: bytes) -> "Birth":
-        """From the bytes of a retained message."""
-        fields = Fields.parse(payload, "birth")
-        fields.number("contract", least=CONTRACT, most=CONTRACT)
-        return cls(
-            id=fields.text("id", ID),
-            session=fields.text("session", HEX),
-            title=fields.text("title"),
-            kind=fields.text("kind"),
-            version=fields.text("version"),
-            groups=fields.texts("groups", ID),
-            stop_deadline_ms=fields.inner("stop").number("deadline_ms", most=3_600_000),
-        )
+    def parse(cls, payload: bytes) -> "HandOver":
+        """From signed bytes."""
+        fields = Fields.parse(payload, "hand-over")
+        return cls(PublicKey.parse(fields.text("old", KEY)), PublicKey.parse(fields.text("new", KEY)))
 
 
-def _shown(text: str) -> Shown:
-    try:
-        return Shown(text)
-    except ValueError:
-        raise BadMessage(f"A state is one of {', '.join(Shown)}, not {text[:80]!r}.") from None
+@dataclasses.dataclass(frozen=True, slots=True)
+class Roster:
+    """Whose stops count beside the bot's. A higher number replaces a lower one, never the other way."""
+
+    serial: int
+    stop_keys: tuple[str, ...]
+    """As they are written in base64."""
+
+    def to_bytes(self) -> bytes:
+        """As it is signed."""
+        return orjson.dumps({"serial": self.serial, "stop_keys": self.stop_keys})
+
+    @classmethod
+    def parse(cls, payload: bytes) -> "Roster":
+        """From signed bytes."""
+        fields = Fields.parse(payload, "roster")
+        return cls(fields.number("serial", least=1), fields.texts("stop_keys", KEY))
 
 
 def _open(fields: Fields) -> Open:

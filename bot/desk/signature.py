@@ -297,4 +297,5 @@ def _usage(slot: _Slot, parameter: Parameter) -> str:
         case _:
             several = ",…" if label.endswith(",…") else ""
             word = f"{shown}:{label}" if "|" in label else f"{shown}{several}"
-            return f"<{word}>" if slot.needed else f"[{word}]"
+            typed = f"<{word}>" if slot.needed else f"[{word}]"
+            return label if slot.name.startswith("_") else typed  # `_for: Literal["for"]` is there to be read only

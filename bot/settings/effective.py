@@ -33,10 +33,10 @@ def effective(settings: Settings, changes: Iterable[Overlaid]) -> Document:
         (
             mono(each.entry.key),
             Span(_shown(each.entry.value)),
-            Span(f"{_by(each)}, {each.effect.value}", tone=Tone.WARN),
+            Span(_by(each) if each.stop_key else f"{_by(each)}, {each.effect.value}", tone=Tone.WARN),
         )
         for each in by_key.values()
-        if each.effect is Effect.UNKNOWN
+        if each.effect is Effect.UNKNOWN or each.stop_key  # the file has no line for either
     ]
     whole = text(
         "In force by ", mono(str(settings.file.path.absolute())), ". Its paths are seen from the folder it is in."

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from bot.bridge import Plugin, find_plugins
 from bot.desk.command import NAME
+from bot.fleet.registry import Listed
 from bot.settings.file import File, Key
 from bot.settings.mistakes import Mistake, Mistakes, from_pydantic, key, quoted, unknown
 from bot.settings.sections import (
@@ -28,6 +29,8 @@ S = TypeVar("S", bound=BaseModel)
 OURS = ("bot", "mqtt", "health")
 NAMED = ("people", "components", "commands")
 """Sections of which there is one for each name: `[people.alice]`."""
+MOST_STOP_KEYS = 256
+"""Of all people together: components are told of all of them in one message."""
 
 
 class Settings:
@@ -46,8 +49,14 @@ class Settings:
         for name, each in people.items():
             if each.suspended:
                 self.people.suspend(name)
+        self.stop_keys = {key: name for name, each in people.items() for key in each.stop_keys}
+        """Whose each stop key is, by its public half. Which of them count, `bot/stopkeys.py` says."""
         self.enrolled = {
             name: Enrolled(PublicKey.parse(each.key), each.groups)
+            for name, each in _each(parts, "components", ComponentSettings).items()
+        }
+        self.listed = {
+            name: Listed(each.groups, each.danger)
             for name, each in _each(parts, "components", ComponentSettings).items()
         }
         self.commands = _each(parts, "commands", CommandSettings)
@@ -76,6 +85,7 @@ def load(path: Path) -> Settings:
     reading.refuse_shared_accounts()
     reading.sections("components", ComponentSettings, _is_id, "small letters, digits and hyphens")
     reading.sections("commands", CommandSettings, _is_command, "one or two words of small letters")
+    reading.refuse_shared_keys()
     reading.refuse_what_no_command_takes()
     bridges = {network: plugins[network] for network in file.content if network in plugins}
     opened = {network: plugin for network, find in bridges.items() if (plugin := reading.network(network, find))}
@@ -160,6 +170,19 @@ class _Reading:
                 holder = holders.setdefault(account, name)
                 if holder != name:
                     self.wrong(("people", name, account.network), f"{account.id} is {holder}'s already")
+
+    def refuse_shared_keys(self) -> None:
+        """A key has one holder and one role: else a stop, or a statement, could be somebody else's."""
+        components = _each(self.parts, "components", ComponentSettings)
+        holders = {str(PublicKey.parse(each.key)): f"the component {name}'s" for name, each in components.items()}
+        people = _each(self.parts, "people", PersonSettings)
+        for name, person in people.items():
+            for each in person.stop_keys:
+                if (holder := holders.get(each)) is not None:
+                    self.wrong(("people", name, "stop_keys"), f"{each} is {holder} already")
+                holders[each] = f"{name}'s"
+        if sum(len(person.stop_keys) for person in people.values()) > MOST_STOP_KEYS:
+            self.wrong(("people",), f"there may be {MOST_STOP_KEYS} stop keys, of all people together")
 
     def refuse_what_no_command_takes(self) -> None:
         """What is asked of a command is known to that command alone. Without a wish none is looked at."""

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo
 
@@ -12,11 +12,13 @@ from bot.paths import ConfiguredPath
 from bot.private import SecretFile, SecretVariable, read_secret
 from bot.words.message import Place
 from bot.words.people import Role
+from wire.birth import Danger
 from wire.broker import Broker
 from wire.envelope import PublicKey
 from wire.errors import BadMessage
 from wire.fields import ID
 from wire.messages import ROOT
+from wire.tls import Tls, Untrusted
 
 LONGEST_ROOT = 100
 LONGEST_HOST = 255
@@ -75,6 +77,13 @@ def _loopback(host: str) -> str:
     return host
 
 
+def _danger(danger: object) -> Danger:
+    try:
+        return Danger(danger)
+    except ValueError:
+        raise ValueError(f"must be {', '.join(map(str, list(Danger)[:-1]))} or {list(Danger)[-1]}") from None
+
+
 def _account(account: str) -> str:
     if not 0 < len(account) <= LONGEST_ACCOUNT or not account.isprintable() or account != account.strip():
         raise ValueError("must be an account as its network writes it")
@@ -110,6 +119,53 @@ def _key(key: str) -> str:
     return key
 
 
+def _stop_key(key: str) -> str:
+    try:
+        return str(PublicKey.parse(key))  # the same key in another spelling is the same
+    except BadMessage as error:
+        raise ValueError("must be the key that `tocsin stop-key issue` printed") from error
+
+
+def _unsaid() -> Any:
+    """For a key whose default depends on what stands before it."""
+    return None
+
+
+def _usual_port(port: object, info: ValidationInfo) -> object:
+    if port is None:  # TOML has no such value
+        return 8883 if info.data.get("tls") is True else 1883
+    return port
+
+
+def _of_tls(path: Path | None, info: ValidationInfo) -> Path | None:
+    if path is None:
+        return None
+    if info.data.get("tls") is False:  # a value that is wrong is told of already
+        raise ValueError("is for TLS; say tls = true, or leave this line out")
+    if info.field_name == "ca_file":
+        _loaded(Tls(path))
+    return path
+
+
+def _own_key(path: Path | None, info: ValidationInfo) -> Path | None:
+    certificate: Path | None = info.data.get("certificate_file")
+    if path is None and certificate is not None:
+        raise ValueError("is missing; certificate_file is of no use without its key")
+    if path is None or "certificate_file" not in info.data:
+        return path
+    if certificate is None:
+        raise ValueError("stands alone; name its certificate in certificate_file")
+    _loaded(Tls(None, certificate, path))
+    return _of_tls(path, info)
+
+
+def _loaded(tls: Tls) -> None:
+    try:
+        tls.context()
+    except Untrusted as error:
+        raise ValueError(str(error).removesuffix(".")) from error
+
+
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
 Id = Annotated[str, AfterValidator(_id)]
@@ -139,16 +195,29 @@ class MqttSettings(Section):
     """The `[mqtt]` section."""
 
     host: Annotated[str, AfterValidator(_host)]
-    port: Annotated[Whole, AfterValidator(_port)] = 1883
+    tls: Flag = False
+    """Whether the broker must prove who it is, and nobody on the way can read."""
+    port: Annotated[Whole, AfterValidator(_port), BeforeValidator(_usual_port)] = Field(default_factory=_unsaid)
     username: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     password_env: SecretVariable = None
     password_file: SecretFile = None
+    ca_file: Annotated[ConfiguredPath | None, AfterValidator(_of_tls)] = None
+    """Who may speak for the broker. Without it, those that the system trusts."""
+    certificate_file: Annotated[ConfiguredPath | None, AfterValidator(_of_tls)] = None
+    """The bot's own, where the broker asks for one."""
+    key_file: Annotated[ConfiguredPath | None, AfterValidator(_own_key)] = None
     root: Annotated[str, AfterValidator(_topic)] = ROOT
 
     def broker(self) -> Broker:
         """Where to connect, with the password as it stands now."""
         password = read_secret(self.password_file, self.password_env)
-        return Broker(self.host, self.port, self.username, password.reveal() if password else None)
+        tls = Tls(self.ca_file, self.certificate_file, self.key_file) if self.tls else None
+        return Broker(self.host, self.port, self.username, password.reveal() if password else None, tls)
+
+    def address(self) -> Broker:
+        """Where others connect: with nothing of what is the bot's own."""
+        ca = self.ca_file.absolute() if self.ca_file else None
+        return Broker(self.host, self.port, tls=Tls(ca) if self.tls else None)
 
 
 class HealthSettings(Section):
@@ -167,6 +236,8 @@ class PersonSettings(Section):
     role: RoleName
     suspended: Flag = False
     """Nothing that this person says counts."""
+    stop_keys: tuple[Annotated[str, AfterValidator(_stop_key)], ...] = ()
+    """The public halves of this person's stop keys."""
     # pydantic's way to say what the other keys hold; pyright wants it as wide as in the base.
     __pydantic_extra__: dict[str, list[Annotated[str, AfterValidator(_account)]]]  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -182,6 +253,8 @@ class ComponentSettings(Section):
     key: Annotated[str, AfterValidator(_key)]
     """The component's public key, as its enrolment printed it."""
     groups: frozenset[Id] = frozenset()
+    danger: dict[Id, Annotated[Danger, BeforeValidator(_danger)]] = Field(default_factory=dict[str, Danger])
+    """By command: at least this much care, whatever the component says."""
 
 
 class CommandSettings(Section):

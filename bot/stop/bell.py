@@ -4,48 +4,36 @@ It gives no lease before it has read the incidents, and shows nothing as stopped
 """
 
 import asyncio
-import contextlib
 import dataclasses
 import functools
-import itertools
-import os
 import time
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
-from bot.stop.course import Change, Course, Origin, write_down
-from bot.stop.report import Stand, notice
-from bot.store import Store, Tx, audit, incidents, outbox
-from bot.store.incidents import Told
-from bot.words.errors import StoreError, TocsinError
-from bot.words.message import Lane, Post
-from wire.broker import QoS
+from bot.stop import beginning
+from bot.stop.course import Change, Course, Ledger, Origin
+from bot.stop.drill import Answer, Drills
+from bot.stop.keyring import Keyring
+from bot.stop.leases import Leases, keep_roster
+from bot.stop.report import Stand
+from bot.stop.sending import Publish, Sender
+from bot.stop.watch import Watch
+from bot.store import Store, Tx, audit, incidents
+from bot.store.incidents import Step, Told, What
+from bot.words.errors import Refused, StoreError, TocsinError
+from bot.words.message import Place
 from wire.clock import boot_clock
-from wire.envelope import PrivateKey, PublicKey, seal, unseal
-from wire.errors import BadMessage, WireError
-from wire.issuer import Growth, Incident, Issuer, Overdrawn
+from wire.envelope import PrivateKey, PublicKey, unseal
+from wire.errors import BadMessage
+from wire.issuer import Incident, Issuer
 from wire.messages import Shown, State, Stop, Target
 
 log = structlog.get_logger(__name__)
 
-AGAIN_S = (0.25, 0.5, 1.0, 2.0)
-"""When a stop is sent again, and from then on every last of these, until each affected component names it."""
-DISK_MAY_TAKE_S = 0.05
-"""A stop that is not written by then is sent all the same."""
-BROKER_MAY_TAKE_S = 1.0
-"""A broker that has not answered by then is asked again; it must not keep the room from the news."""
-DEADLINE_S = 5.0
-"""When the room hears that a stop is not confirmed."""
 
-
-class Publish(Protocol):
-    """How a message reaches the broker."""
-
-    async def __call__(self, topic: str, payload: bytes, *, qos: QoS = 0, retain: bool = False) -> None:
-        """Raises WireError where it did not, or where nobody can tell."""
-        ...
+ANSWERED_AT_ONCE = 16
+"""Answers in one turn of the loop. What comes in meanwhile has its turn, too."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,6 +42,15 @@ class Enrolled:
 
     key: PublicKey
     groups: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Heard:
+    """A statement that counts."""
+
+    state: State
+    spare_s: float | None = None
+    """How long the lease that it names had left when it asked for the next one."""
 
 
 class Bell:
@@ -68,6 +65,9 @@ class Bell:
         *,
         publish: Publish,
         queued: Callable[[], None],
+        stop_keys: Mapping[str, str] | None = None,
+        alarms: tuple[Place, ...] = (),
+        remark: Callable[[str], str] = lambda _: "",
         clock: Callable[[], float] = boot_clock,
     ) -> None:
         self._store = store
@@ -76,35 +76,47 @@ class Bell:
         self._enrolled = enrolled
         self._publish = publish
         self._queued = queued
+        self._stop_keys = stop_keys or {}
+        self._alarms = alarms
+        self._remark = remark
         self._clock = clock
-        self._courses: dict[str, Course] = {}
-        self._unwritten: list[Change] = []
-        self._writing = asyncio.Lock()
-        self._issuer: Issuer | None = None
-        self._followers: asyncio.TaskGroup | None = None
-        self._without_lease: set[str] = set()
-        self.withheld = 0
-        """Leases that were not given, because a component brought up more than we keep."""
+        self._deadlines: dict[str, float] = {}
+        self._parts: _Parts | None = None
         self.ready = asyncio.Event()
         """Set when the incidents were read."""
 
     async def run(self) -> None:
         """Read the incidents, then follow each of them until cancelled."""
-        rows = await self._store.read(incidents.all_incidents)
-        written = await self._store.read(incidents.all_affected)
-        joined: dict[str, list[Origin]] = {}
-        for incident_id, place, event in await self._store.read(incidents.all_joined):
-            joined.setdefault(incident_id, []).append(Origin(place, event))
-        known = [Incident(row.id, Target.parse(row.target), row.stop) for row in rows]
         groups = {component: enrolled.groups for component, enrolled in self._enrolled.items()}
-        # A component that is new in the configuration is waited for, also before it has said anything.
-        met = [(each.id, name) for each in known for name in groups if each.target.meets(name, groups[name])]
-        self._unwritten.append(Change(Growth((), tuple(set(met) - set(written)))))
-        self._issuer = Issuer(groups, known, (*written, *met), random=os.urandom)
-        async with asyncio.TaskGroup() as self._followers:
-            for row, incident in zip(rows, known, strict=True):
-                first = [Origin(row.place, row.reply_to)] if row.place and row.reply_to else []
-                self._follow(Course(incident, (*first, *joined.get(row.id, ())), row.told, self._clock()))
+        ledger = Ledger(self._store)
+        began = await beginning.read(self._store, self._key, self._root, groups, ledger, self._clock())
+        async with asyncio.TaskGroup() as tasks:
+            watch = Watch(
+                self._store,
+                began.issuer,
+                ledger,
+                Sender(self._publish, self._root),
+                tasks,
+                alarms=self._alarms,
+                queued=self._queued,
+                clock=self._clock,
+                deadlines=self._deadlines,
+                remark=self._remark,
+                dormant=began.dormant,
+            )
+            drills = Drills(self._publish, self._root, began.keyring.drill, self._clock)
+            leases = Leases(
+                self._store, began.issuer, began.keyring, self._root, publish=self._publish, clock=self._clock
+            )
+            self._parts = _Parts(began.issuer, began.keyring, ledger, watch, drills, leases)
+            for course in began.courses:
+                watch.follow(course)
+            keys = {name: str(each.key) for name, each in self._enrolled.items()}
+            try:
+                await self.set_stop_keys(self._stop_keys)
+                await self._store.write(functools.partial(beginning.note_keys, self._root, began.keyring, keys))
+            except StoreError as error:  # stops and leases need none of it
+                log.error("which keys count is not on disk", error=str(error))
             self.ready.set()
             await asyncio.get_running_loop().create_future()
 
@@ -114,210 +126,203 @@ class Bell:
 
     def incidents(self) -> tuple[Incident, ...]:
         """All that is open."""
-        return self._protocol.incidents
+        return self._now.issuer.incidents
+
+    def followed(self) -> tuple[Course, ...]:
+        """All that is not over: what is open, and what was reset and has not come back."""
+        return tuple(self._now.watch.courses.values())
+
+    def course(self, incident: str) -> Course | None:
+        """One of them."""
+        return self._now.watch.courses.get(incident)
+
+    def is_closed(self, incident: str) -> bool:
+        """It was reset for all whom it had stopped."""
+        return self._now.issuer.is_closed(incident)
 
     def stands(self, incident: str) -> tuple[Stand, ...]:
-        """What is known of each component that an incident affects."""
-        course = self._courses[incident]
-        now = self._clock()
-        return tuple(
-            Stand(
-                component,
-                stopped=self._protocol.has_stopped(component, incident, now),
-                latched=self._protocol.has_latched(component, incident),
-                heard=self._protocol.has_spoken(component),
-                after_s=course.stopped_after.get(component),
-            )
-            for component in sorted(self._protocol.affected(incident))
-        )
+        """What is known of each component that an incident affects. Nothing of one that is over."""
+        return self._now.watch.stands(incident)
 
     def has_stopped(self, component: str) -> bool:
         """It has said of every incident that affects it, just now, that it stands still for it."""
-        now = self._clock()
-        mine = self._protocol.stopping(component)
-        return bool(mine) and all(self._protocol.has_stopped(component, each, now) for each in mine)
+        now, issuer = self._clock(), self._now.issuer
+        mine = issuer.stopping(component)
+        return bool(mine) and all(issuer.has_stopped(component, each, now) for each in mine)
+
+    def stopping(self, component: str) -> tuple[str, ...]:
+        """The incidents that stop a component."""
+        return self._now.issuer.stopping(component)
+
+    @property
+    def stop_keys(self) -> Mapping[str, str]:
+        """Whose each stop key is that counts."""
+        return self._now.keyring.people
+
+    @property
+    def key(self) -> PublicKey:
+        """The bot's key as components know it."""
+        return self._key.public
+
+    @property
+    def component_keys(self) -> Mapping[str, PublicKey]:
+        """The key of each enrolled component."""
+        return {name: each.key for name, each in self._enrolled.items()}
+
+    def opened(self, component: str, kind: str, envelope: bytes) -> bytes:
+        """What an enrolled component has signed. Raises BadMessage for anything else."""
+        return unseal(envelope, self._root, kind, self._enrolled[component].key)
+
+    def echoes(self, component: str) -> bool:
+        """It has answered us just now: what it says of itself is no recording."""
+        return self._now.issuer.has_echoed(component, self._clock())
+
+    def born(self, component: str, deadline_s: float) -> None:
+        """A component says how long it may take to come down."""
+        self._deadlines[component] = deadline_s
 
     async def order(self, incident_id: str, target: Target, origin: Origin) -> Incident:
         """Stop a target. Where the same target is stopped already that is joined; else it is signed and sent.
 
         The incident has another id than asked for where it was joined, or where that id is taken by another target.
         """
-        known = self._protocol.joined(incident_id, target)
-        if known is not None:
-            self._join(self._courses[known.id], origin)
-            return known
-        stop = Stop(self._protocol.free_id(incident_id, target), target, time.time_ns() // 1_000_000)
-        incident = Incident(stop.incident, target, seal(self._key, self._root, "stop", stop.to_bytes()))
-        self._unwritten.append(Change(self._protocol.open(incident), origin))
-        writing = asyncio.ensure_future(self._write_down())
-        self._follow(Course(incident, (origin,), Told.NOTHING, self._clock(), ordered=True), writing)
+        issuer = self._now.issuer
+        place = issuer.place(incident_id, target)
+        if isinstance(place, Incident):
+            course = self._now.watch.courses.get(place.id)
+            if course is not None and not issuer.is_closed(place.id):
+                self._now.watch.join(course, origin)
+            return place
+        stop = Stop(place, target, time.time_ns() // 1_000_000)
+        incident = Incident(stop.incident, target, self._now.keyring.stop(stop))
+        self._now.ledger.add(Change(issuer.open(incident), origin))
+        writing = asyncio.ensure_future(self._now.ledger.write_down())
+        self._now.watch.follow(Course(incident, (origin,), Told.NOTHING, self._clock(), ordered=True), writing)
         await writing
         return incident
 
-    async def heard(self, component: str, envelope: bytes) -> State:
+    async def heard(self, component: str, envelope: bytes) -> Heard:
         """Take a statement of an enrolled component and answer it with a lease. Raises BadMessage for anything else."""
-        state = State.parse(unseal(envelope, self._root, "state", self._enrolled[component].key))
+        heard = self.take(component, self.opened(component, "state", envelope))
+        await self.answer([heard.state])
+        return heard
+
+    def take(self, component: str, payload: bytes) -> Heard:
+        """Count a statement that a component has signed. Raises BadMessage for anything else. It is to be answered."""
+        state = State.parse(payload)
         if state.id != component:
             raise BadMessage(f"{state.id} spoke on the topic of {component}.")
-        growth = self._protocol.hear(state, self._verified)
+        now, issuer = self._clock(), self._now.issuer
+        spare = issuer.spare_s(state, now)
+        growth = issuer.hear(state, self._verified)
         if growth:
-            self._unwritten.append(Change(growth))
-            for incident in (*growth.incidents, *growth.widened):
-                log.warning("incident adopted", incident=incident.id, target=str(incident.target), component=component)
-                self._follow(Course(incident, (), Told.NOTHING, self._clock()))
-        self._note_stopped(component)
-        if state.shown is not Shown.LOST and await self._write_down():
-            await self._answer(state)
-        return state
+            self._now.watch.take_in(growth, f"{component}'s own word")
+        self._now.watch.heard(component)
+        if state.drill is not None:
+            self._now.drills.heard(component, state.drill)
+        return Heard(state, spare)
+
+    async def answer(self, states: Iterable[State]) -> None:
+        """Answer statements that were taken, each with a lease. None is given while something is not on disk."""
+        for number, state in enumerate(states, start=1):
+            if not await self._now.ledger.write_down():
+                return
+            if state.shown is not Shown.LOST:
+                await self._now.leases.answer(state)
+            if number % ANSWERED_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     @property
-    def _protocol(self) -> Issuer:
-        if self._issuer is None:
-            raise TocsinError("The incidents have not been read yet.", hint="Try again in a moment.")
-        return self._issuer
+    def is_counting(self) -> bool:
+        """A stop was ordered a moment ago, and not everybody has said yet that they stand still."""
+        return self._parts is not None and self._parts.watch.is_counting()
 
-    async def _answer(self, state: State) -> None:
-        try:
-            lease = self._protocol.lease(state, self._clock(), time.time_ns() // 1_000_000)
-        except Overdrawn as error:
-            self.withheld += 1
-            if state.id not in self._without_lease:
-                self._without_lease.add(state.id)
-                log.error("a component gets no lease", component=state.id, error=str(error))
+    @property
+    def withheld(self) -> int:
+        """Leases that were not given, because a component brought up more than we keep or believes a foreign key."""
+        return 0 if self._parts is None else self._parts.leases.withheld
+
+    async def overheard(self, envelope: bytes) -> None:
+        """Take a stop that is on the wire, whoever put it there. Raises BadMessage for one that does not count."""
+        if self._now.keyring.is_drill(envelope):
             return
-        envelope = seal(self._key, self._root, "lease", lease.to_bytes())
-        await self._publish(f"{self._root}/lease/{state.id}", envelope)
-
-    async def _write_down(self) -> bool:
-        """Make what is known durable. False where the disk does not take it; it is tried again at the next call."""
-        async with self._writing:
-            pending = list(self._unwritten)
-            if not pending:
-                return True
-            try:
-                await self._store.write(functools.partial(write_down, pending))
-            except StoreError as error:
-                log.error("an incident is not on disk yet", error=str(error))
-                return False
-            del self._unwritten[: len(pending)]
-            return True
-
-    def _follow(self, course: Course, writing: asyncio.Future[bool] | None = None) -> None:
-        """Send it and tell of it. A course that is there was that of an unsigned stop, and ends."""
-        assert self._followers is not None  # noqa: S101 - nothing is ordered or heard before `run`
-        narrow = self._courses.get(course.incident.id)
-        self._courses[course.incident.id] = course
-        if narrow is not None:
-            narrow.to_tell.set()
-        if course.incident.stop is not None:
-            sending = self._keep_sending(course, course.incident.stop, writing)
-            self._followers.create_task(sending, name=f"send {course.incident.id}")
-        self._followers.create_task(self._keep_telling(course), name=f"tell {course.incident.id}")
-
-    def _join(self, course: Course, origin: Origin) -> None:
-        """Who orders what is stopped already hears of it too, once in each place. It does not wait for the disk."""
-        assert self._followers is not None  # noqa: S101 - nothing is ordered before `run`
-        if origin.place in [each.place for each in course.origins]:
+        stop, person = self._now.keyring.author(envelope)
+        issuer = self._now.issuer
+        known = issuer.known(stop.incident)
+        if known is not None and known.stop is not None:
+            if issuer.is_closed(known.id):  # the broker keeps it still, or somebody plays with it
+                self._now.watch.withdraw(known.id)
             return
-        course.origins += (origin,)
-        self._unwritten.append(Change(Growth(), origin, course.incident.id))
-        self._followers.create_task(self._write_down(), name=f"join {course.incident.id}")
+        growth = issuer.open(Incident(stop.incident, stop.target, envelope))
+        self._now.watch.take_in(growth, f"the stop key of {person}" if person else "a stop on the wire")
+        await self._now.ledger.write_down()
 
-    async def _keep_sending(self, course: Course, signed: bytes, writing: asyncio.Future[bool] | None) -> None:
-        """Send a stop, at least once, until everybody has latched it. The disk is waited for a moment, once."""
-        if writing is not None:
-            await asyncio.wait([writing], timeout=DISK_MAY_TAKE_S)
-        for pause in itertools.chain(AGAIN_S, itertools.repeat(AGAIN_S[-1])):
-            await self._send(course, signed)
-            await asyncio.sleep(pause)
-            while not self._unlatched(course):
-                course.to_send.clear()
-                await course.to_send.wait()
-
-    async def _keep_telling(self, course: Course) -> None:
-        """Tell the room what became of a stop, until it is confirmed."""
-        while course.told is not Told.CONFIRMED and self._is_followed(course):
-            course.to_tell.clear()
-            if not await self._tell(course):
-                wait = AGAIN_S[-1]
-            elif course.told is Told.NOTHING:
-                wait = course.began + DEADLINE_S - self._clock()
-            else:
-                wait = None
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await course.to_tell.wait()
-
-    def _is_followed(self, course: Course) -> bool:
-        return self._courses[course.incident.id] is course
-
-    async def _send(self, course: Course, signed: bytes) -> None:
-        incident = course.incident
-        try:
-            async with asyncio.timeout(BROKER_MAY_TAKE_S):
-                await self._publish(f"{self._root}/stop/{incident.target}", signed, qos=1, retain=True)
-            course.sent = True
-        except (WireError, TimeoutError) as error:
-            log.warning("a stop did not reach the broker; it is sent again", incident=incident.id, error=str(error))
-
-    def _unlatched(self, course: Course) -> bool:
-        incident = course.incident.id
-        return not all(self._protocol.has_latched(each, incident) for each in self._protocol.affected(incident))
-
-    def _note_stopped(self, component: str) -> None:
-        now = self._clock()
-        for incident in self._protocol.stopping(component):
-            course = self._courses[incident]
-            if course.ordered and self._protocol.has_stopped(component, incident, now):
-                course.stopped_after.setdefault(component, now - course.began)
-            if not self._protocol.has_latched(component, incident):
-                course.to_send.set()
-            course.to_tell.set()
-
-    async def _tell(self, course: Course) -> bool:
-        """Say in the room what is known now, once each: confirmed, or not confirmed by the deadline.
-
-        False where there was something to say and the disk did not take it.
-        """
-        now = self._clock()
-        if self._protocol.confirmed(course.incident.id, now):
-            told = Told.CONFIRMED
-        elif now >= course.began + DEADLINE_S:
-            told = Told.NOT_CONFIRMED
-        else:
-            return True
-        if course.told is told:
-            return True
-        if not await self._write_down():
-            return False
-        if not self._is_followed(course):  # it was widened meanwhile, and this is not true of it
-            return True
-        incident, stands = course.incident, self.stands(course.incident.id)
-        origins, sent = course.origins, course.sent
+    async def reset(self, agreed: Incident, components: frozenset[str] | None, people: tuple[str, str]) -> None:
+        """Two persons let components, or all, off an incident. No lease says so before it is on disk."""
+        issuer, incident = self._now.issuer, agreed.id
+        if not await self._now.ledger.write_down():
+            raise StoreError("The database does not take the reset.", hint="Nothing was reset. Try again.")
+        if issuer.known(incident) != agreed:
+            raise Refused("It was found to stop more than the two of you could see.", hint="Ask again.")
+        pairs = issuer.clearing(incident, components)
+        named = sorted(component for _, component in pairs if component)
+        step = Step(What.RESET, component=" ".join(named), person=" and ".join(people))
 
         def write(tx: Tx) -> None:
-            incidents.tell(tx, incident.id, told)
-            audit.record(
-                tx,
-                f"incident {told}",
-                id=incident.id,
-                stopped=[each.component for each in stands if each.stopped],
-            )
-            for origin in origins:
-                words = notice(incident, told, stands, sent=sent)
-                outbox.queue(tx, Post(origin.place, words, Lane.STOP, origin.event))
+            incidents.clear(tx, pairs)
+            incidents.note(tx, incident, [step])
+            audit.record(tx, "incident reset", id=incident, people=list(people), components=named or ["all"])
 
-        try:
-            await self._store.write(write)
-        except StoreError as error:
-            log.error("the room was not told", incident=incident.id, error=str(error))
-            return False
-        course.told = told
-        self._queued()
-        return True
+        await self._store.write(write)
+        issuer.clear(pairs)
+        self._now.watch.changed(incident)
+        if issuer.is_closed(incident):
+            self._now.watch.withdraw(incident)
+
+    async def note(self, course: Course, step: Step) -> None:
+        """A person takes an incident, or says what they saw. It counts once it is on disk."""
+        incident = course.incident.id
+
+        def write(tx: Tx) -> None:
+            incidents.note(tx, incident, [step])
+            audit.record(tx, f"incident {step.what}", id=incident, person=step.person, component=step.component)
+
+        if not await self._now.ledger.write_down():
+            raise StoreError("The database does not take it.", hint="Try again in a moment.")
+        await self._store.write(write)
+        course.apply(step)
+
+    async def drill(self, target: Target) -> tuple[Answer, ...]:
+        """Send what goes the way of a stop and stops nothing. Says who has heard it, and after how long."""
+        return await self._now.drills.run(target, self._now.issuer.met_by(target))
+
+    async def set_stop_keys(self, people: Mapping[str, str]) -> None:
+        """From now on the stop keys of these people count, by key, and no others. Components are told as they ask."""
+        roster = self._now.keyring.next_roster(people)
+        if roster is not None:
+            self._now.keyring.use(roster)  # what is taken from somebody does not wait for a disk
+            await self._store.write(functools.partial(keep_roster, roster))
+
+    @property
+    def _now(self) -> "_Parts":
+        if self._parts is None:
+            raise TocsinError("The incidents have not been read yet.", hint="Try again in a moment.")
+        return self._parts
 
     def _verified(self, signed: bytes) -> Stop | None:
         try:
-            return Stop.parse(unseal(signed, self._root, "stop", self._key.public))
+            return self._now.keyring.author(signed)[0]
         except BadMessage:
             return None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Parts:
+    """What there is once the incidents were read."""
+
+    issuer: Issuer
+    keyring: Keyring
+    ledger: Ledger
+    watch: Watch
+    drills: Drills
+    leases: Leases

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from bot.store.incidents import Told
+from bot.stop.course import Course
+from bot.store.incidents import Step, Told
 from bot.words.document import Document, Span, Table, Tone, Words, document, mono, strong, table, text
-from wire.issuer import Incident
 from wire.messages import Target
 
 MOST_ROWS = 40
@@ -24,41 +24,94 @@ class Stand:
     """It has said anything since we started."""
     after_s: float | None
     """How long it took to say so."""
+    verified: Step | None = None
+    """A person stood beside it and said so."""
+    cleared: bool = False
+    """Two persons have let it off."""
+    resumed: bool = False
+    """It has said since that it is no longer stopped by this."""
+    remark: str = ""
+    """What is to be said beside it: who works on it, say."""
 
 
-def notice(incident: Incident, told: Told, stands: tuple[Stand, ...], *, sent: bool) -> Document:
-    """The news of an incident: confirmed, or not. `sent` where the broker took the stop."""
-    count = f"{sum(stand.stopped for stand in stands)} of {len(stands)}"
+def notice(course: Course, told: Told, stands: tuple[Stand, ...]) -> Document:
+    """The news of an incident: confirmed, or not."""
+    stopping = tuple(stand for stand in stands if not stand.cleared)
+    said = sum(stand.stopped for stand in stopping)
+    count, seen = f"{said} of {len(stopping)}", len(stopping) - said
+    target = named(course.incident.target)
     if told is Told.CONFIRMED:
-        head = text(
-            strong("STOPPED", Tone.GOOD),
-            f" {named(incident.target)}: {count} confirmed it. ",
-            _short(incident),
-        )
+        beside = f" A person stood beside {'the other' if seen == 1 else f'the other {seen}'}." if seen else ""
+        head = text(strong("STOPPED", Tone.GOOD), f" {target}: {count} confirmed it.{beside} ", *_about(course))
         return document(head, standing(stands))
-    head = text(
-        strong("NOT CONFIRMED", Tone.BAD),
-        f" {named(incident.target)}: {count} have stopped. ",
-        _short(incident),
-    )
-    broker = () if sent else (text(strong("The broker does not take the stop; it is sent again.", Tone.BAD)),)
-    if not stands:
+    still = "STILL NOT CONFIRMED" if course.escalations else "NOT CONFIRMED"
+    head = text(strong(still, Tone.BAD), f" {target}: {count} have stopped. ", *_about(course))
+    broker = () if course.sent else (text(strong("The broker does not take the stop; it is sent again.", Tone.BAD)),)
+    if not stopping:
         return document(head, *broker, "No enrolled component is meant by this stop, so nothing can confirm it.")
-    advice = f"Go and look at {_missing(stands)}, or cut the power."
-    if sent and not all(stand.latched for stand in stands):
-        advice += " The stop is sent again until each of them has heard it."
-    return document(head, *broker, standing(stands), advice)
+    missing = _names([each.component for each in stopping if not each.stopped and each.verified is None])
+    advice = [f"Go and look at {missing}, or cut the power."]
+    if course.sent and not all(stand.latched for stand in stopping):
+        advice.append("The stop is sent again until each of them has heard it.")
+    if course.escalations:
+        advice.append("Who has looked says so:")
+    beside = (mono('!verified COMPONENT "what I saw"'),) if course.escalations else ()
+    return document(head, *broker, standing(stands), text(" ".join(advice), *((" ", *beside) if beside else ())))
+
+
+def live(course: Course, stands: tuple[Stand, ...]) -> Document:
+    """The table that changes while a stop is on its way."""
+    stopping = [stand for stand in stands if not stand.cleared]
+    if stands and not stopping:
+        back = sum(stand.resumed for stand in stands)
+        word = strong("READY", Tone.GOOD) if back == len(stands) else strong("RESET PENDING", Tone.WARN)
+        count = f"{back} of {len(stands)} have come back."
+    else:
+        done = course.told is Told.CONFIRMED
+        word = strong("STOPPED", Tone.GOOD) if done else strong("STOPPING", Tone.WARN)
+        count = f"{sum(stand.stopped for stand in stopping)} of {len(stopping)}{' so far' * (not done)}."
+    head = text(word, f" {named(course.incident.target)}: {count} ", *_about(course))
+    return document(head, standing(stands))
+
+
+def ready(course: Course, stands: tuple[Stand, ...]) -> Document:
+    """All that an incident had stopped is let off it, and has said so."""
+    count = "1 component is" if len(stands) == 1 else f"{len(stands)} components are"
+    what = f"{count} no longer stopped by this." if stands else "it had stopped no component."
+    return document(
+        text(
+            strong("READY", Tone.GOOD),
+            f" {named(course.incident.target)}: {what} ",
+            *_about(course),
+        )
+    )
+
+
+def still_waiting(course: Course, stands: tuple[Stand, ...]) -> Document:
+    """A reset that not everybody has heard."""
+    silent = [stand.component for stand in stands if not stand.resumed]
+    back = len(stands) - len(silent)
+    return document(
+        text(
+            strong("RESET PENDING", Tone.WARN),
+            f" {named(course.incident.target)}: {back} of {len(stands)} have come back. Not yet: {_names(silent)}. ",
+            *_about(course),
+        )
+    )
 
 
 def standing(stands: tuple[Stand, ...]) -> Table:
     """Who has stopped and after how long, who has only heard, and who has not answered; those that run come first."""
-    ordered = sorted(stands, key=lambda stand: stand.stopped)
-    rows: list[tuple[Words, Words, Words]] = [
-        (mono(stand.component), _says(stand), _after(stand)) for stand in ordered[:MOST_ROWS]
-    ]
+    ordered = sorted(stands, key=lambda stand: (stand.cleared, stand.stopped, stand.verified is not None))
+    shown = ordered[:MOST_ROWS]
+    head: tuple[str, ...] = ("component", "says", "after")
+    rows: list[tuple[Words, ...]] = [(mono(stand.component), says(stand), _after(stand)) for stand in shown]
+    if any(stand.remark for stand in shown):
+        head = (*head, "remark")
+        rows = [(*row, stand.remark or "–") for row, stand in zip(rows, shown, strict=True)]
     if len(ordered) > MOST_ROWS:
-        rows.append((f"and {len(ordered) - MOST_ROWS} more", "", ""))
-    return table(("component", "says", "after"), rows)
+        rows.append((f"and {len(ordered) - MOST_ROWS} more", *[""] * (len(head) - 1)))
+    return table(head, rows)
 
 
 def named(target: Target) -> str:
@@ -68,22 +121,30 @@ def named(target: Target) -> str:
     return target.id or "everything"
 
 
-def _missing(stands: tuple[Stand, ...]) -> str:
-    names = [stand.component for stand in stands if not stand.stopped]
+def says(stand: Stand) -> Span:
+    """What is known of a component, in a few words."""
+    if stand.resumed:
+        return Span("let go", tone=Tone.GOOD)
+    if stand.cleared:
+        return Span("reset, not heard since", tone=Tone.WARN)
+    if stand.stopped:
+        return Span("stopped", tone=Tone.GOOD)
+    if stand.verified is not None:
+        return Span(f"seen by {stand.verified.person}", tone=Tone.WARN)
+    if stand.latched:
+        return Span("stopping", tone=Tone.WARN)
+    return Span("no answer" if stand.heard else "not heard yet", tone=Tone.BAD)
+
+
+def _names(names: list[str]) -> str:
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return ", ".join(names[:MOST_NAMES]) + more
 
 
-def _short(incident: Incident) -> Span:
-    return Span(f"Incident {incident.id[:8]}.", tone=Tone.QUIET)
-
-
-def _says(stand: Stand) -> Span:
-    if stand.stopped:
-        return Span("stopped", tone=Tone.GOOD)
-    if stand.latched:
-        return Span("stopping", tone=Tone.WARN)
-    return Span("no answer" if stand.heard else "not heard yet", tone=Tone.BAD)
+def _about(course: Course) -> tuple[Span, ...]:
+    by = f" From {course.by}." if course.by else ""
+    led = f" {course.leader} leads." if course.leader else ""
+    return (Span(f"Incident {course.incident.id[:8]}.{by}{led}", tone=Tone.QUIET),)
 
 
 def _after(stand: Stand) -> str:

@@ -143,6 +143,47 @@ STEPS = (
     CREATE INDEX said_origin ON said (origin_network, origin_place, origin_event);
     CREATE INDEX said_at ON said (at);
     """,
+    """
+    ALTER TABLE incident ADD COLUMN over REAL;
+    CREATE TABLE cleared (
+        incident  TEXT NOT NULL REFERENCES incident (id),
+        component TEXT NOT NULL,
+        PRIMARY KEY (incident, component)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE course (
+        id        INTEGER PRIMARY KEY,
+        incident  TEXT NOT NULL REFERENCES incident (id),
+        at        REAL NOT NULL,
+        what      TEXT NOT NULL,
+        component TEXT NOT NULL DEFAULT '',
+        person    TEXT NOT NULL DEFAULT '',
+        words     TEXT NOT NULL DEFAULT ''
+    ) STRICT;
+    CREATE INDEX course_incident ON course (incident, id);
+    CREATE TABLE hand_over (
+        id       INTEGER PRIMARY KEY,
+        envelope BLOB NOT NULL,
+        at       REAL NOT NULL
+    ) STRICT;
+    CREATE TABLE roster (
+        serial INTEGER PRIMARY KEY,
+        keys   TEXT NOT NULL,
+        at     REAL NOT NULL
+    ) STRICT;
+    CREATE TABLE known_key (
+        role  TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        key   TEXT NOT NULL,
+        since REAL NOT NULL,
+        PRIMARY KEY (role, owner, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE maintenance (
+        target TEXT PRIMARY KEY,
+        until  REAL NOT NULL,
+        person TEXT NOT NULL,
+        at     REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 

@@ -66,9 +66,10 @@ def _begins_set(spans: tuple[Span, ...]) -> bool:
 
 def _words(spans: tuple[Span, ...]) -> str:
     """Runs of one style. Zulip has no colours, so neighbours in two tones are one run."""
+    shown = (span for span in spans if glyphs.one_line(span.text))  # what shows nothing parts nothing
     runs = [
         _set(glyphs.one_line("".join(span.text for span in run)), style)
-        for style, run in itertools.groupby(spans, key=lambda span: span.style)
+        for style, run in itertools.groupby(shown, key=lambda span: span.style)
     ]
     joined = ""
     for run in filter(None, runs):

@@ -15,12 +15,15 @@ from bot.desk.approvals import Approvals
 from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
 from bot.desk.rest import Rest
-from bot.fleet.registry import Registry
+from bot.fleet.maintenance import Maintenance
+from bot.fleet.registry import Listed, Registry
+from bot.stop import sending
 from bot.stop.bell import Bell, Enrolled
 from bot.store import Store, Tx
 from bot.system import System
 from bot.words.message import Place
 from bot.words.people import Account, People, Person, Role
+from tests.unit.tower import Component
 from wire.broker import QoS
 from wire.envelope import PrivateKey
 from wire.messages import ROOT
@@ -36,6 +39,22 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 def patient_with_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine's disk may take longer than a command waits for it. Tests of just that say how long."""
     monkeypatch.setattr(intent, "DISK_MAY_TAKE_S", 10.0)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sending again comes at once, so that a test need not wait for it."""
+    monkeypatch.setattr(sending, "AGAIN_S", (0.001, 0.001))
+
+
+@pytest.fixture
+def walker() -> Component:
+    return Component("walker", "legs")
+
+
+@pytest.fixture
+def crane() -> Component:
+    return Component("crane", "arms")
 
 
 @pytest.fixture
@@ -82,6 +101,7 @@ async def bell(store: Store, enrolled: dict[str, Enrolled], published: list[tupl
     running = asyncio.create_task(rung.run())
     async with asyncio.timeout(10):
         await rung.ready.wait()
+    await store.write(lambda tx: tx.execute("DELETE FROM audit"))  # what a start records is tested with the bell
     yield rung
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -93,8 +113,9 @@ def system(store: Store, people: People, bell: Bell, enrolled: dict[str, Enrolle
     """Everything that a command may look at, with the commands that come with Tocsin."""
     return System(
         catalogue=Catalogue.installed(),
-        registry=Registry((name, each.groups) for name, each in enrolled.items()),
+        registry=(registry := Registry({name: Listed(each.groups) for name, each in enrolled.items()})),
         bell=bell,
+        maintenance=Maintenance(store, registry.groups_of),
         store=store,
         people=people,
         authority=Authority(frozenset({"trusted"})),

@@ -13,6 +13,9 @@ import bot
 from bot import keys, settings
 from bot.store import Store, overlay
 from wire.enrolment import Enrolment
+from wire.envelope import PrivateKey
+from wire.messages import ROOT
+from wire.stopkey import StopKey
 
 HOME = Path(bot.__file__).parents[1]
 GOOD = '[mqtt]\nhost = "localhost"\n[people.alice]\nrole = "viewer"\nmatrix = ["@alice:example.org"]\n'
@@ -232,3 +235,58 @@ def test_what_is_no_name_is_not_enrolled(tmp_path: Path, words: tuple[str, ...])
     assert done.returncode == 1
     assert "is no name" in done.stderr
     assert list(tmp_path.glob("*.json")) == []
+
+
+def test_a_stop_key_is_issued_once_and_the_configuration_takes_what_is_printed(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(GOOD)
+    done = python("-m", "bot", "stop-key", "issue", "alice", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    first = StopKey.load(tmp_path / "alice.stop.key")
+    assert (first.person, first.root, str(first.broker)) == ("alice", ROOT, "localhost:1883")
+    assert first.key.public.id in done.stdout
+    config.write_text(f"{GOOD}{done.stdout[done.stdout.index('stop_keys') :]}")
+    assert settings.load(config).stop_keys == {str(first.key.public): "alice"}
+    again = python("-m", "bot", "stop-key", "issue", "alice", cwd=tmp_path)
+    assert (again.returncode, "is there already, and a key is never written over." in again.stderr) == (1, True)
+    assert StopKey.load(tmp_path / "alice.stop.key") == first
+    second = python("-m", "bot", "stop-key", "issue", "alice", "--file", "other", cwd=tmp_path)
+    config.write_text(f"{GOOD}{second.stdout[second.stdout.index('stop_keys') :]}")
+    assert len(settings.load(config).stop_keys) == 2
+
+
+@pytest.mark.parametrize("words", [("bob",), ("../alice",), ("alice", "--file", "no/such/folder")])
+def test_a_stop_key_that_cannot_be_issued_is_told_and_none_is_made(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "config.toml").write_text(GOOD)
+    done = python("-m", "bot", "stop-key", "issue", *words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: ")
+    assert [each.name for each in tmp_path.iterdir()] == ["config.toml"]
+
+
+async def test_the_stop_keys_that_count_are_listed_and_told_to_a_new_component(tmp_path: Path) -> None:
+    lost, kept, leaver = (PrivateKey(bytes([number]) * 32).public for number in range(3))
+    config = tmp_path / "config.toml"
+    bob = f'[people.bob]\nrole = "viewer"\nstop_keys = ["{leaver}"]\n[people.carol]\nrole = "viewer"\n'
+    config.write_text(f'{GOOD}stop_keys = ["{lost}", "{kept}"]\n{bob}')
+    (tmp_path / "state").mkdir(mode=0o700)
+    keys.load_or_make(tmp_path / "state" / "bot.key")
+    async with Store.opened(tmp_path / "state" / "tocsin.db") as store:
+        await store.write(lambda tx: overlay.put(tx, f"stop_keys.{lost.id}.revoked", value=True, by="carol"))
+        await store.write(lambda tx: overlay.put(tx, "people.bob.suspended", value=True, by="carol"))
+    done = await asyncio.to_thread(python, "-m", "bot", "stop-key", "list", cwd=tmp_path)
+    shown = {tuple(re.split(" {2,}", line)) for line in done.stdout.splitlines()}
+    assert {("alice", kept.id, "yes"), ("alice", lost.id, "revoked")} < shown
+    assert ("bob", leaver.id, "not while bob is suspended") in shown
+    assert "Without a stop key: carol." in done.stdout
+    assert "!stop-key revoke ID" in done.stdout
+    enrolled = await asyncio.to_thread(python, "-m", "bot", "component", "enrol", "walk-1", cwd=tmp_path)
+    assert (enrolled.returncode, enrolled.stderr) == (0, "")
+    assert Enrolment.load(tmp_path / "walk-1.json").stop_keys == (kept,)
+
+
+def test_the_stop_word_is_told_in_the_help_and_says_what_its_exit_codes_mean() -> None:
+    assert "\n  stop " in python("-m", "bot", "--help").stdout
+    shown = " ".join(python("-m", "bot", "stop", "--help").stdout.split())
+    assert "Usage: tocsin stop" in shown
+    assert "1 where not; 2 where nothing was sent" in shown

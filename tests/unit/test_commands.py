@@ -26,7 +26,7 @@ from commands.status import status
 from commands.whoami import whoami
 from commands.why import what_if, why
 from wire.envelope import PrivateKey, seal, unseal
-from wire.latch import Kept, Latch
+from wire.latch import Kept, Latch, Trusted
 from wire.messages import ROOT, Lease
 
 Ask = Callable[[str], Call]
@@ -39,7 +39,8 @@ def ask(system: System, people: People) -> Ask:
         account = Account("chat", who)
         person = people.holder_of(account)
         assert person is not None
-        message = Message(Place("chat", "room"), account, "$event", "", Standing.ATTESTED, "PHONE", 1, 0.0)
+        event = f"${os.urandom(8).hex()}"
+        message = Message(Place("chat", "room"), account, event, "", Standing.ATTESTED, "PHONE", 1, 0.0)
         return Call(os.urandom(16).hex(), person, message, system)
 
     return asked
@@ -90,11 +91,13 @@ async def test_status_shows_silence_as_silence(ask: Ask) -> None:
 async def test_status_shows_what_a_component_says_and_what_is_stopped(
     ask: Ask, system: System, walker_key: PrivateKey, published: list[tuple[str, bytes]]
 ) -> None:
-    latch = Latch("walker", ("legs",), Kept(), write=lambda _: True, random=os.urandom)
+    trusted = Trusted(PrivateKey(b"bot".ljust(32, b".")).public)
+    latch = Latch("walker", ("legs",), Kept(), trusted=trusted, write=lambda _: True, random=os.urandom)
 
     async def speak() -> None:
-        said = latch.ask(0.0, "")
-        system.registry.heard(await system.bell.heard("walker", seal(walker_key, ROOT, "state", said.to_bytes())))
+        said = latch.ask(0.0)
+        heard = await system.bell.heard("walker", seal(walker_key, ROOT, "state", said.to_bytes()))
+        system.registry.heard(heard.state, heard.spare_s)
         bot_key = PrivateKey(b"bot".ljust(32, b".")).public
         latch.lease(Lease.parse(unseal(published[-1][1], ROOT, "lease", bot_key)), 0.0)
 
@@ -109,8 +112,9 @@ async def test_status_shows_what_a_component_says_and_what_is_stopped(
         if system.bell.has_stopped("walker"):
             break
         before = len([topic for topic, _ in published if "/lease/" in topic])
-        said = latch.ask(0.0, "")
-        system.registry.heard(await system.bell.heard("walker", seal(walker_key, ROOT, "state", said.to_bytes())))
+        said = latch.ask(0.0)
+        heard = await system.bell.heard("walker", seal(walker_key, ROOT, "state", said.to_bytes()))
+        system.registry.heard(heard.state, heard.spare_s)
         leases = [payload for topic, payload in published if "/lease/" in topic]
         assert len(leases) == before + 1
         latch.lease(Lease.parse(unseal(leases[-1], ROOT, "lease", PrivateKey(b"bot".ljust(32, b".")).public)), 0.0)
@@ -127,7 +131,12 @@ async def test_shutdown_opens_one_incident_under_the_id_of_the_call(ask: Ask, st
     shown = to_plain(await shutdown.handler(call, "walker"))
     assert shown.startswith("STOPPING walker: 1 component.")
     (row,) = await store.read(incidents.all_incidents)
-    assert (row.id, row.target, row.place, row.reply_to) == (call.id, "id/walker", Place("chat", "room"), "$event")
+    assert (row.id, row.target, row.place, row.reply_to) == (
+        call.id,
+        "id/walker",
+        Place("chat", "room"),
+        call.message.event,
+    )
 
 
 async def test_shutdown_of_what_is_stopped_joins_it(ask: Ask, store: Store) -> None:

@@ -321,7 +321,7 @@ async def test_what_is_not_understood_is_helped(counter: Counter, text: str, hin
 @pytest.mark.parametrize(
     "text",
     [
-        *("!shutdwn all", "!stpo", "!stop", "!stop!", "!halt", "!shutdown all now", "!shutdown 'all"),
+        *("!shutdwn all", "!stpo", "!stop", "!stop!", "!halt", "!shutdown now", "!shutdown 'all"),
         *(
             "!shutdown everythin",
             "stop all",
@@ -524,7 +524,7 @@ async def test_a_suspension_waits_for_no_disk_and_is_written_once_there_is_one(
     assert [answer[:9] for answer in answers] == ["Suspended"]
 
 
-@pytest.mark.parametrize("text", ["!shutdown nosuch", "!shutdown", "!shutdown all now"])
+@pytest.mark.parametrize("text", ["!shutdown nosuch", "!shutdown", "!shutdown now or never"])
 async def test_no_alarm_says_that_a_stop_was_carried_out_which_was_not(counter: Counter, text: str) -> None:
     answer = await counter.said(text, "olga", proven=False)
     assert answer == f"Nothing was stopped. {STOP_LINE}"

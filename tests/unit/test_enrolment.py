@@ -1,6 +1,7 @@
 """The enrolment file: private, complete, and refused with a reason where it is not."""
 
 import base64
+import dataclasses
 import json
 import stat
 from pathlib import Path
@@ -9,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wire.enrolment import Enrolment
+from wire.enrolment import DiskKind, Enrolment
 from wire.envelope import PrivateKey
 from wire.errors import BadMessage
-from wire.mqtt import Broker
+from wire.mqtt import Broker, Tls
 
 ANY_TEXT = st.text(st.characters(codec=None))
 ANY_JSON = st.recursive(
@@ -54,6 +55,29 @@ def fields(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 def test_what_is_saved_is_loaded(enrolment: Enrolment, tmp_path: Path) -> None:
     enrolment.save(tmp_path / "file")
     assert Enrolment.load(tmp_path / "file") == enrolment
+
+
+def test_the_files_for_tls_are_seen_from_the_folder_of_the_enrolment(tmp_path: Path, fields: dict[str, object]) -> None:
+    tls = {"ca": "ca.pem", "certificate": "/etc/own.pem", "key": "keys/own.key"}
+    for written, expected in (
+        (tls, Tls(tmp_path / "ca.pem", Path("/etc/own.pem"), tmp_path / "keys" / "own.key")),
+        ({}, Tls()),
+        (None, None),
+    ):
+        path = tmp_path / "file"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(fields | {"broker": {"host": "h", "port": 8883, "tls": written}}))
+        loaded = Enrolment.load(path)
+        assert loaded.broker.tls == expected
+        loaded.save(path)
+        assert Enrolment.load(path) == loaded
+
+
+@pytest.mark.parametrize("tls", [{"certificate": "a"}, {"key": "a"}, {"ca": ""}, {"ca": "a\0b"}, {"ca": 3}, "yes", []])
+def test_tls_that_is_half_said_is_refused(tls: object, file: Path, fields: dict[str, object]) -> None:
+    file.write_text(json.dumps(fields | {"broker": {"host": "h", "port": 8883, "tls": tls}}))
+    with pytest.raises(BadMessage):
+        Enrolment.load(file)
 
 
 def test_its_key_is_the_one_of_its_seed() -> None:
@@ -126,7 +150,7 @@ def test_a_file_with_anything_in_one_field_is_loaded_or_refused(
     assert enrolment.key.public == PrivateKey(SEED).public
 
 
-@given(field=st.sampled_from(["host", "port", "username", "password"]), value=ANY_JSON)
+@given(field=st.sampled_from(["host", "port", "username", "password", "tls"]), value=ANY_JSON)
 @settings(deadline=None)
 def test_a_broker_with_anything_in_one_field_is_loaded_or_refused(
     file: Path, fields: dict[str, object], field: str, value: object
@@ -137,3 +161,17 @@ def test_a_broker_with_anything_in_one_field_is_loaded_or_refused(
         Enrolment.load(file)
     except BadMessage:
         return
+
+
+def test_what_a_missing_latch_file_means_is_kept_and_older_files_do_not_say_it(
+    tmp_path: Path, fields: dict[str, object]
+) -> None:
+    path = tmp_path / "file"
+    kept = dataclasses.replace(ENROLMENT, disk=DiskKind.KEPT)
+    kept.save(path)
+    assert Enrolment.load(path) == kept
+    path.write_text(json.dumps({key: value for key, value in fields.items() if key != "disk"}))
+    assert Enrolment.load(path).disk is DiskKind.NEW
+    path.write_text(json.dumps(fields | {"disk": "old"}))
+    with pytest.raises(BadMessage, match="'disk' must be one of new, kept"):
+        Enrolment.load(path)

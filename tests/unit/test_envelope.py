@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from wire.envelope import LARGEST, PrivateKey, PublicKey, pae, seal, unseal
+from wire.envelope import LARGEST, PrivateKey, PublicKey, pae, read_unproven, seal, unseal, unseal_by_all
 from wire.errors import BadMessage, BadSignature
 
 ROOT = "tocsin/v1"
@@ -133,6 +133,32 @@ def test_one_good_signature_among_others_is_enough_up_to_four() -> None:
     unseal(json.dumps(fields | {"signatures": [bad, bad, bad, good]}).encode(), ROOT, "stop", KEY.public)
     with pytest.raises(BadSignature):  # nobody makes us verify a thousand
         unseal(json.dumps(fields | {"signatures": [bad, bad, bad, bad, good]}).encode(), ROOT, "stop", KEY.public)
+
+
+def test_what_several_have_signed_is_read_by_who_asks_for_one_and_by_who_asks_for_all() -> None:
+    both = seal(KEY, ROOT, "key", PAYLOAD, OTHER)
+    assert unseal(both, ROOT, "key", KEY.public) == unseal(both, ROOT, "key", OTHER.public) == PAYLOAD
+    assert unseal_by_all(both, ROOT, "key", OTHER.public, KEY.public) == PAYLOAD
+    assert [each["keyid"] for each in json.loads(both)["signatures"]] == [KEY.public.id, OTHER.public.id]
+
+
+@pytest.mark.parametrize("signers", [(KEY,), (OTHER,), (KEY, KEY)], ids=str)
+def test_what_all_must_sign_is_refused_where_one_did_not(signers: tuple[PrivateKey, ...]) -> None:
+    envelope = seal(signers[0], ROOT, "key", PAYLOAD, *signers[1:])
+    with pytest.raises(BadSignature, match="not signed by all"):
+        unseal_by_all(envelope, ROOT, "key", KEY.public, OTHER.public)
+
+
+def test_where_nobody_must_sign_nothing_passes() -> None:
+    with pytest.raises(BadSignature, match="not signed by all"):
+        unseal_by_all(PINNED, ROOT, "stop")
+
+
+def test_what_nobody_has_verified_is_of_its_root_and_kind_all_the_same() -> None:
+    forged = json.loads(PINNED) | {"signatures": []}
+    assert read_unproven(json.dumps(forged).encode(), ROOT, "stop") == PAYLOAD
+    with pytest.raises(BadSignature, match="came where"):
+        read_unproven(PINNED, ROOT, "lease")
 
 
 @pytest.mark.parametrize(

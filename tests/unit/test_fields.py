@@ -1,6 +1,7 @@
 """JSON from strangers: what comes out has the type and the bound that was asked for, or it is refused."""
 
 import base64
+import enum
 import json
 from collections.abc import Callable
 
@@ -31,6 +32,14 @@ NOT_JSON = {
     "cut off": b'{"a": 1',
 }
 
+
+class Colour(enum.Enum):
+    """Words to choose from."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
 READ: dict[str, Callable[[Fields], object]] = {
     "text": lambda fields: fields.text("a"),
     "text of a form": lambda fields: fields.text("a", ID),
@@ -41,6 +50,10 @@ READ: dict[str, Callable[[Fields], object]] = {
     "needed list": lambda fields: fields.list_of("a", needed=True),
     "texts": lambda fields: fields.texts("a", ID),
     "inner": lambda fields: fields.inner("a").text("b"),
+    "fraction": lambda fields: fields.fraction("a"),
+    "one of": lambda fields: fields.one_of("a", Colour),
+    "flag": lambda fields: fields.flag("a"),
+    "named": lambda fields: fields.named("a", ID),
 }
 
 
@@ -122,6 +135,45 @@ def test_bytes_are_bounded(raw: bytes) -> None:
             read.optional_bytes("a", most=4)
 
 
+@pytest.mark.parametrize("value", [0, 1, 0.5, 0.0, 1.0])
+def test_a_fraction_is_from_0_to_1(value: float) -> None:
+    assert fields(value).fraction("a") == value
+
+
+@pytest.mark.parametrize("bad", [-0.001, 1.001, True, "0.5", [], 10**30])
+def test_what_is_no_fraction_is_refused(bad: object) -> None:
+    with pytest.raises(BadMessage, match="a number from 0 to 1"):
+        fields(bad).fraction("a")
+
+
+def test_a_word_is_one_of_those_that_there_are() -> None:
+    assert fields("red").one_of("a", Colour) is Colour.RED
+    for bad in ("green", "", "RED", 1, ["red"], {"red": 1}):
+        with pytest.raises(BadMessage, match="one of red, blue"):
+            fields(bad).one_of("a", Colour, default=Colour.BLUE)
+
+
+@pytest.mark.parametrize("bad", [0, 1, "true", None, []])
+def test_a_flag_is_true_or_false(bad: object) -> None:
+    assert fields(True).flag("a") is True
+    with pytest.raises(BadMessage, match="true or false"):
+        fields(bad).flag("a")
+
+
+def test_objects_by_name_are_bounded_and_their_names_have_a_form() -> None:
+    named = fields({"x": {"b": "1"}, "y": {}}).named("a", ID)
+    assert named["x"].text("b") == "1"
+    assert set(named) == {"x", "y"}
+    with pytest.raises(BadMessage, match=r"A thing\.a\.y's 'b' must be"):
+        named["y"].text("b")
+    full: dict[str, object] = {f"n{number}": {} for number in range(LONGEST_LIST)}
+    assert len(fields(full).named("a", ID)) == LONGEST_LIST
+    wrong: list[object] = [full | {"x": {}}, {"X": {}}, {"": {}}, [], "x", {"x": 1}]
+    for bad in wrong:
+        with pytest.raises(BadMessage):
+            fields(bad).named("a", ID)
+
+
 def test_a_list_is_bounded() -> None:
     longest = ["a"] * LONGEST_LIST
     assert fields(longest).texts("a", ID) == tuple(longest)
@@ -135,9 +187,15 @@ def test_what_is_missing_is_empty_where_it_may_be() -> None:
     assert nothing.optional_bytes("a", most=4) is None
     assert nothing.list_of("a") == []
     assert nothing.text("a", default="b") == "b"
+    assert nothing.number("a", default=7) == 7
+    assert nothing.fraction("a") is None
+    assert nothing.one_of("a", Colour, default=Colour.BLUE) is Colour.BLUE
+    assert nothing.flag("a") is False
+    assert nothing.named("a", ID) == {}
+    assert nothing.raw("a") is None
 
 
-@pytest.mark.parametrize("read", ["text", "text of a form", "number", "needed list", "inner"])
+@pytest.mark.parametrize("read", ["text", "text of a form", "number", "needed list", "inner", "one of"])
 def test_what_is_needed_and_missing_is_refused(read: str) -> None:
     with pytest.raises(BadMessage):
         READ[read](Fields.parse(b"{}", "thing"))

@@ -6,11 +6,13 @@ What any page names is looked for: a link that leads nowhere, or a test that is 
 import asyncio
 import contextlib
 import dataclasses
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import pytest_asyncio
 from pydantic import ValidationError
@@ -28,6 +30,16 @@ from bot.words.document import document
 from bot.words.message import Lane, Message, Place, Post, Standing
 from bot.words.people import Account, People, Person, Role
 from bot.words.plain import to_plain
+from components.component import Component
+from components.gate import Gate
+from components.jobs import Jobs
+from components.orders import Orders
+from wire import work
+from wire.envelope import PrivateKey
+from wire.errors import Rejected
+from wire.latch import Kept, Latch, Trusted
+from wire.messages import Lease
+from wire.work import Reply
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -155,6 +167,57 @@ async def test_the_bridge_of_the_guide_edits_what_it_said(folder_bridge: Bridge,
 def test_the_bridge_of_the_guide_refuses_a_key_that_it_does_not_know() -> None:
     with pytest.raises(ValidationError, match="pth"):
         run("write-a-bridge.md")["plugin"].settings.model_validate({"path": "/srv/tocsin", "pth": "/srv"})
+
+
+class Ear:
+    """Hears what a component of a page says to commands."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[str] = asyncio.Queue()
+
+    def reply(self, to: str, reply: Reply) -> None:
+        """An answer, as the page shows it."""
+        assert to == "tester"
+        result = orjson.dumps(dict(reply.result)).decode() if reply.result else ""
+        self.said.put_nowait(f"{reply.status} {reply.error or result}".strip())
+
+    def progress(self, job: work.Job) -> None:
+        """Not shown."""
+
+    def ended(self, job: work.Job) -> None:
+        """The end of a job, as the page shows it."""
+        self.said.put_nowait(f"job {job.state} {orjson.dumps(dict(job.result)).decode()}")
+
+    def failed(self, what: str, error: BaseException) -> None:
+        """Not shown."""
+
+
+async def test_the_component_of_the_guide_answers_as_shown() -> None:
+    (component,) = {each for each in run("write-a-component.md").values() if isinstance(each, Component)}
+    bot = PrivateKey(bytes(32)).public
+    latch = Latch("oven", (), Kept(), trusted=Trusted(bot), write=lambda _: True, random=os.urandom)
+    latch.lease(Lease(latch.ask(0.0).nonce, "ab", 0, 10_000), 0.0)
+    ear = Ear()
+    gate = Gate(latch, lambda: 0.0, always=False)
+    jobs = Jobs(gate, ear, at_once=1)
+    lines = "".join(blocks("write-a-component.md", "exchange")).splitlines()
+    assert len(lines) >= 10
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        orders = Orders(component, "oven", gate, ear, jobs, tasks.create_task)
+        working = tasks.create_task(jobs.run())
+        for line in lines:
+            if line.startswith("> "):
+                name, _, args = line[2:].partition(" ")
+                given = orjson.loads(args or b"{}")
+                order = work.Command(os.urandom(16).hex(), name, given, (), "tester", 1, "alice")
+                try:
+                    orders.carry_out(order, latch.session)
+                except Rejected as reason:
+                    ear.reply("tester", Reply(order.id, "oven", work.Status.REJECTED, error=str(reason)))
+            else:
+                assert line == f"< {await ear.said.get()}"
+        working.cancel()
+    assert ear.said.empty()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

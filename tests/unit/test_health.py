@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot import __version__, health
 from bot.bridge import Health
 from bot.desk.desk import Desk
+from bot.fleet.claims import Claims
 from bot.fleet.listener import Listener
 from bot.health import MOST_CONNECTIONS, HealthServer
 from bot.metrics import Parts, Pulse, exposition
@@ -108,7 +109,7 @@ def parts(system: System, network: Network) -> Parts:
     async def receive(_: object) -> None: ...
 
     link = Link(Broker("127.0.0.1", 1), "bot-test", receive=receive)
-    listener = Listener(ROOT, system.bell, system.registry)
+    listener = Listener(ROOT, system.bell, system.registry, claimed=Claims(system.store, (), queued=lambda: None))
     desk = Desk(system, queued=lambda: None)
     return Parts(system, desk, link, listener, Supervisor(), {"chat": network})
 
@@ -200,10 +201,13 @@ async def test_a_database_that_refuses_is_told(server: HealthServer, store: Stor
     assert any(line.startswith("store The database did not take it") for line in answer.lines)
 
 
-async def test_the_metrics_are_what_the_parts_say(server: HealthServer, parts: Parts, store: Store) -> None:
+async def test_the_metrics_are_what_the_parts_say(
+    server: HealthServer, parts: Parts, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parts.link.counts.dropped = 3
     parts.listener.refused = 4
-    parts.system.bell.withheld = 5
+    monkeypatch.setattr(type(parts.system.bell), "withheld", 5)
+    parts.listener.hearing.overrun = 6
     parts.supervisor.restarts["desk"] = 2
     message = Message(HERE, Account("chat", "carol"), "$1", "!status", Standing.ATTESTED, "phone", 0, 0.0)
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from wire.envelope import PrivateKey
 from wire.issuer import MOST_CLAIMED, MOST_HEARD, MOST_UNPROVEN, Growth, Incident, Issuer, Overdrawn, Replayed
-from wire.latch import TTL_S, Kept, Latch
+from wire.latch import TTL_S, Kept, Latch, Trusted
 from wire.messages import Open, Shown, State, Stop, Target
 
 X, Y = "1" * 32, "2" * 32
 ALL = Target()
-KEY = "key"
+KEY = PrivateKey(b"bot".ljust(32, b".")).public
 
 
 def draws(start: int) -> Callable[[int], bytes]:
@@ -28,8 +29,9 @@ def issuer(
     incidents: Iterable[Incident] = (),
     affected: Iterable[tuple[str, str]] = (),
     groups: dict[str, frozenset[str]] = GROUPS,
+    cleared: Iterable[tuple[str, str]] = (),
 ) -> Issuer:
-    return Issuer(groups, incidents, affected, random=draws(0))
+    return Issuer(groups, incidents, affected, cleared, random=draws(0))
 
 
 NONCES = itertools.count()
@@ -42,7 +44,7 @@ def says(
     re: str | None = None,
     groups: tuple[str, ...] = (),
 ) -> State:
-    return State(component, "aa", f"{next(NONCES):x}", re, shown, incidents, groups, KEY)
+    return State(component, "aa", f"{next(NONCES):x}", re, shown, incidents, groups, KEY.id)
 
 
 def unsigned(_: bytes) -> Stop | None:
@@ -99,8 +101,7 @@ class TestIssuer:
     def test_an_order_widens_an_incident_that_somebody_named_before_it_was_known(self) -> None:
         bot = issuer()
         bot.hear(says("a", Open(X)), unsigned)
-        assert bot.joined(X, ALL) is None
-        assert bot.free_id(X, ALL) == X
+        assert bot.place(X, ALL) == X
         ordered = Incident(X, ALL, b"signed")
         assert bot.open(ordered) == Growth((), ((X, "b"), (X, "c")), (ordered,))
         assert bot.incidents == (ordered,)
@@ -127,17 +128,18 @@ class TestIssuer:
     def test_an_order_joins_the_signed_stop_of_its_target_and_its_own_first(self) -> None:
         first, second = Incident(X, ALL, b"signed"), Incident(Y, ALL, b"signed")
         bot = issuer([first, second, Incident("3" * 32, Target(id="a"))])
-        assert bot.joined("f" * 32, ALL) == first
-        assert bot.joined(Y, ALL) == second
-        assert bot.joined(X, Target(id="a")) is None  # that one nobody signed
+        assert bot.place("f" * 32, ALL) == first
+        assert bot.place(Y, ALL) == second
+        assert bot.place("f" * 32, Target(id="a")) == "f" * 32  # that one nobody signed
 
     def test_an_order_under_an_id_that_another_target_has_gets_its_own_and_always_the_same(self) -> None:
         bot = issuer([Incident(X, Target(id="a"), b"signed")])
-        other = bot.free_id(X, ALL)
-        assert other not in (X, bot.free_id(X, Target(id="b")))
-        assert issuer([Incident(X, Target(id="a"), b"signed")]).free_id(X, ALL) == other
+        other = bot.place(X, ALL)
+        assert isinstance(other, str)
+        assert other not in (X, bot.place(X, Target(id="b")))
+        assert issuer([Incident(X, Target(id="a"), b"signed")]).place(X, ALL) == other
         bot.open(Incident(other, ALL, b"signed"))
-        assert bot.joined(X, ALL) == Incident(other, ALL, b"signed")
+        assert bot.place(X, ALL) == Incident(other, ALL, b"signed")
 
     def test_a_statement_counts_once(self) -> None:
         bot = issuer([Incident(X, ALL, b"signed")])
@@ -328,12 +330,147 @@ class TestConfirmation:
         assert not bot.has_stopped("a", X, 0)
 
 
+class TestResets:
+    """What two persons have agreed to. `clearing` says it, `clear` does it, and a disk stands between them."""
+
+    @pytest.fixture
+    def bot(self) -> Issuer:
+        bot = issuer()
+        bot.open(Incident(X, ALL, b"signed"))
+        return bot
+
+    def leases(self, bot: Issuer) -> list[tuple[str, ...]]:
+        return [bot.lease(says(each), 0, 0).stops for each in GROUPS]
+
+    def test_an_agreement_changes_nothing_before_it_is_on_disk(self, bot: Issuer) -> None:
+        assert bot.clearing(X, None) == {(X, "")}
+        assert bot.lease(says("a", Open(X)), 0, 0).cleared == ()
+        assert self.leases(bot) == [(X,)] * 3
+
+    def test_a_reset_for_all_stops_nobody_any_more_also_who_turns_up_later(self, bot: Issuer) -> None:
+        bot.clear(bot.clearing(X, None))
+        assert self.leases(bot) == [()] * 3
+        assert bot.incidents == ()
+        assert bot.is_closed(X)
+        assert bot.is_over(X)
+        state = says("a", Open(X), groups=("green",))
+        assert not bot.hear(state, unsigned)
+        assert bot.lease(state, 0, 0).cleared == (X,)
+
+    def test_a_reset_for_some_stops_the_others_still(self, bot: Issuer) -> None:
+        bot.clear(bot.clearing(X, ["a"]))
+        assert self.leases(bot) == [(), (X,), (X,)]
+        assert bot.incidents == (Incident(X, ALL, b"signed"),)
+        assert [bot.lease(says(each, Open(X)), 0, 0).cleared for each in GROUPS] == [(X,), (), ()]
+        assert not bot.is_closed(X)
+        bot.clear(bot.clearing(X, ["b", "c"]))
+        assert bot.is_closed(X)
+        assert not bot.is_over(X)
+        assert bot.incidents == ()
+
+    def test_a_lease_clears_only_what_the_component_names(self, bot: Issuer) -> None:
+        bot.clear(bot.clearing(X, None))
+        assert bot.lease(says("a", Open(Y)), 0, 0).cleared == ()
+
+    def test_who_was_let_off_and_names_it_again_is_not_stopped_again(self, bot: Issuer) -> None:
+        bot.clear(bot.clearing(X, ["a"]))
+        state = says("a", Open(X, b"signed"), groups=("green",))
+        assert not bot.hear(state, signed_by_us(Stop(X, ALL, 0)))
+        assert bot.lease(state, 0, 0).stops == ()
+
+    @pytest.mark.parametrize("whom", [None, ["a"]])
+    def test_a_reset_is_the_same_after_a_restart(self, whom: list[str] | None) -> None:
+        known = [Incident(X, ALL, b"signed")]
+        pairs = [(X, each) for each in GROUPS]
+        cleared = issuer(known, pairs).clearing(X, whom)
+        bot = issuer(known, pairs, cleared=cleared)
+        assert self.leases(bot) == ([()] * 3 if whom is None else [(), (X,), (X,)])
+        assert bot.lease(says("a", Open(X)), 0, 0).cleared == (X,)
+
+    def test_without_its_signed_stop_it_is_reset_for_those_whom_it_is_known_to_stop(self) -> None:
+        bot = issuer()
+        bot.hear(says("a", Open(X)), unsigned)
+        assert bot.clearing(X, None) == {(X, "a")}
+        bot.clear({(X, "a")})
+        verify = signed_by_us(Stop(X, ALL, 0))
+        growth = bot.hear(says("b", Open(X, b"signed")), verify)
+        assert set(growth.affected) == {(X, "b"), (X, "c")}
+        assert self.leases(bot) == [(), (X,), (X,)]
+
+    def test_an_order_that_came_before_is_what_it_was_also_when_that_is_reset(self, bot: Issuer) -> None:
+        bot.clear(bot.clearing(X, None))
+        assert bot.place(X, ALL) == Incident(X, ALL, b"signed")
+        assert bot.place(Y, ALL) == Y
+
+    def test_an_order_joins_nothing_that_somebody_is_let_off(self, bot: Issuer) -> None:
+        assert bot.place(Y, ALL) == Incident(X, ALL, b"signed")
+        bot.clear(bot.clearing(X, ["a"]))
+        assert bot.place(Y, ALL) == Y
+
+    def test_an_order_under_an_id_that_was_named_and_reset_without_its_stop_gets_its_own(self) -> None:
+        bot = issuer()
+        bot.hear(says("a", Open(X)), unsigned)
+        bot.clear(bot.clearing(X, None))
+        other = bot.place(X, ALL)
+        assert isinstance(other, str)
+        assert other != X
+        assert bot.open(Incident(other, ALL, b"signed")).affected == tuple((other, each) for each in GROUPS)
+
+    def test_a_confirmation_waits_for_nobody_who_was_let_off(self, bot: Issuer) -> None:
+        for each in ("a", "b"):
+            bot.hear(says(each, Open(X), re=bot.lease(says(each), 0, 0).n), unsigned)
+        assert not bot.confirmed(X, 0)
+        assert bot.count(X) == 3
+        bot.clear(bot.clearing(X, ["c"]))
+        assert bot.confirmed(X, 0)
+        assert bot.count(X) == 2
+        bot.clear(bot.clearing(X, None))
+        assert not bot.confirmed(X, 0)
+        assert bot.count(X) == 0
+
+
+class TestResumed:
+    @pytest.fixture
+    def bot(self) -> Issuer:
+        bot = issuer()
+        bot.open(Incident(X, ALL, b"signed"))
+        bot.clear(bot.clearing(X, ["a"]))
+        return bot
+
+    def test_who_says_without_the_incident_what_it_is_in_answer_to_us_has_resumed(self, bot: Issuer) -> None:
+        lease = bot.lease(says("a"), 0, 0)
+        bot.hear(says("a", shown=Shown.READY, re=lease.n), unsigned)
+        assert bot.has_resumed("a", X, 1)
+        assert not bot.has_resumed("a", X, TTL_S + 0.001)
+
+    def test_who_names_it_still_or_is_lost_or_was_not_let_off_has_not(self, bot: Issuer) -> None:
+        assert not bot.has_resumed("a", X, 0)
+        for component, state in (
+            ("a", says("a", Open(X), re=bot.lease(says("a"), 0, 0).n)),
+            ("a", says("a", shown=Shown.LOST, re=bot.lease(says("a"), 0, 0).n)),
+            ("a", says("a", shown=Shown.READY)),
+            ("a", says("a", shown=Shown.READY, re="ff")),
+            ("b", says("b", shown=Shown.READY, re=bot.lease(says("b"), 0, 0).n)),
+        ):
+            bot.hear(state, unsigned)
+            assert not bot.has_resumed(component, X, 0)
+
+    def test_who_names_a_lease_of_ours_has_heard_us_for_as_long_as_that_lives(self, bot: Issuer) -> None:
+        assert not bot.has_echoed("a", 0)
+        lease = bot.lease(says("a"), 0, 0)
+        assert bot.spare_s(says("a", re=lease.n), 4) == TTL_S - 4
+        assert bot.spare_s(says("a", re="ff"), 4) is None
+        bot.hear(says("a", re=lease.n), unsigned)
+        assert bot.has_echoed("a", TTL_S)
+        assert not bot.has_echoed("a", TTL_S + 0.001)
+
+
 def test_bot_and_component_together_from_work_to_stop_to_work() -> None:
-    latch = Latch("walker", ["walkers"], Kept(), write=lambda _: True, random=draws(0))
+    latch = Latch("walker", ["walkers"], Kept(), trusted=Trusted(KEY), write=lambda _: True, random=draws(0))
     bot = issuer(groups={"walker": frozenset()})
 
     def round_trip(now: float) -> State:
-        state = latch.ask(now, KEY)
+        state = latch.ask(now)
         bot.hear(state, unsigned)
         latch.lease(bot.lease(state, now, 0), now)
         return state
@@ -346,8 +483,12 @@ def test_bot_and_component_together_from_work_to_stop_to_work() -> None:
     latch.down = True
     round_trip(3)
     assert bot.confirmed(X, 3)
-    state = latch.ask(4, KEY)
-    bot.hear(state, unsigned)
-    reset = dataclasses.replace(bot.lease(state, 4, 0), stops=(), cleared=(X,))
-    latch.lease(reset, 4)
+    assert not latch.may_work(3)
+    bot.clear(bot.clearing(X, None))
+    round_trip(4)
     assert latch.may_work(4)
+    assert not bot.has_resumed("walker", X, 4)
+    round_trip(5)  # a new session names no lease of the old one
+    assert not bot.has_resumed("walker", X, 5)
+    round_trip(6)
+    assert bot.has_resumed("walker", X, 6)

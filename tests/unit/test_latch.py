@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from wire.latch import MOST_NONCES, MOST_RESET, MOST_SIGNED, TTL_S, Kept, Latch
+from wire.envelope import PrivateKey
+from wire.latch import MOST_NONCES, MOST_RESET, MOST_SIGNED, MOST_TOLD, TTL_S, Kept, Latch, Trusted
 from wire.messages import LARGEST_STOP, Lease, Open, Shown, State, Stop, Target
 
 X, Y = "1" * 32, "2" * 32
 ALL = Target()
-KEY = "key"
+BOT = PrivateKey(b"bot".ljust(32, b".")).public
 C = "walker"
 
 
@@ -48,12 +49,12 @@ class Machine:
     def boot(self) -> Latch:
         """Start anew from what is on the disk."""
         random = draws(next(self._boots) << 64)
-        self.latch = Latch(C, self._groups, self.disk.kept, write=self.disk.write, random=random)
+        self.latch = Latch(C, self._groups, self.disk.kept, trusted=Trusted(BOT), write=self.disk.write, random=random)
         return self.latch
 
     def ask(self, now: float) -> State:
         """Its question, as the bot reads it."""
-        return State.parse(self.latch.ask(now, KEY).to_bytes())
+        return State.parse(self.latch.ask(now).to_bytes())
 
     def lease(
         self, nonce: str, now: float, *, stops: Iterable[str] = (), cleared: Iterable[str] = (), ttl_ms: int = 10_000
@@ -166,7 +167,7 @@ class TestLeases:
         assert len({state.session for state in states}) == 2
 
     def test_its_last_words_open_no_question(self, machine: Machine) -> None:
-        words = machine.latch.last_words(KEY)
+        words = machine.latch.last_words()
         assert words.shown is Shown.LOST
         machine.lease(words.nonce, 0)
         assert not machine.latch.may_work(0)
@@ -271,15 +272,25 @@ class TestStops:
         assert machine.latch.stop(Stop(Y, ALL, 0), bytes(LARGEST_STOP))
         assert machine.ask(0).incidents == (Open(X), Open(Y, bytes(LARGEST_STOP)))
 
-    def test_with_many_stops_a_statement_names_all_and_carries_what_it_has_room_for(self, machine: Machine) -> None:
+    def test_of_many_stops_a_statement_names_and_carries_what_it_has_room_for(self, machine: Machine) -> None:
         incidents = [f"{number:032x}" for number in range(500)]
         for incident in incidents:
             machine.latch.stop(Stop(incident, ALL, 0), bytes(LARGEST_STOP))
         state = machine.ask(0)
-        assert [each.incident for each in state.incidents] == incidents
+        assert [each.incident for each in state.incidents] == incidents[:MOST_TOLD]
         assert sum(len(each.stop or b"") for each in state.incidents) == MOST_SIGNED
         assert len(state.to_bytes()) * 4 / 3 < 63 * 1024  # in an envelope it is still below its bound
-        assert machine.latch.last_words(KEY).incidents == state.incidents
+        assert machine.latch.last_words().incidents == state.incidents
+
+    def test_what_it_had_no_room_for_keeps_it_stopped_until_that_is_reset_too(self, machine: Machine) -> None:
+        incidents = [f"{number:032x}" for number in range(MOST_TOLD + 1)]
+        stopped(machine, *incidents)
+        assert machine.lease(machine.ask(0).nonce, 0, cleared=incidents[:MOST_TOLD])
+        assert not machine.latch.may_work(0)
+        state = machine.ask(0)
+        assert (state.shown, [each.incident for each in state.incidents]) == (Shown.STOPPED, incidents[MOST_TOLD:])
+        assert machine.lease(state.nonce, 0, cleared=incidents[MOST_TOLD:])
+        assert machine.latch.may_work(0)
 
 
 class TestResets:
@@ -290,7 +301,9 @@ class TestResets:
         nonce = machine.ask(1).nonce
         assert machine.lease(nonce, 1, cleared=[X])
         assert machine.names() == []
-        assert machine.disk.kept == Kept((), (X,))
+        kept = machine.disk.kept
+        assert kept is not None
+        assert (kept.open, kept.reset) == ((), (X,))
         after = machine.ask(2)
         assert after.session != before.session
         assert after.re is None

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from wire.birth import Birth
+from wire.envelope import PublicKey
 from wire.errors import BadMessage
-from wire.messages import LARGEST_STOP, Birth, Lease, Open, Shown, State, Stop, Target
+from wire.messages import LARGEST_STOP, HandOver, Lease, Open, Roster, Shown, State, Stop, Target
 
 ANY_TEXT = st.text(st.characters(codec=None))
 ANY_JSON = st.recursive(
@@ -41,7 +43,11 @@ STATES = st.builds(
     incidents=st.lists(st.builds(Open, INCIDENTS, st.none() | st.binary(max_size=64)), max_size=5).map(tuple),
     groups=st.lists(IDS, max_size=5).map(tuple),
     key=st.text(max_size=100),
+    roster=NUMBERS,
 )
+KEYS = st.binary(min_size=32, max_size=32).map(PublicKey)
+HAND_OVERS = st.builds(HandOver, KEYS, KEYS)
+ROSTERS = st.builds(Roster, st.integers(1, 2**53), st.lists(KEYS.map(str), max_size=5).map(tuple))
 BIRTHS = st.builds(
     Birth,
     id=IDS,
@@ -55,7 +61,9 @@ BIRTHS = st.builds(
 X, Y = "1" * 32, "own-" + "2" * 32
 STOP = Stop(X, Target(group="walkers"), 1_700_000_000_000)
 LEASE = Lease("aa", "bb", 1_700_000_000_000, 10_000, (X,), (Y,))
-STATE = State("walker", "aa", "bb", None, Shown.STOPPED, (Open(X, b"signed"), Open(Y)), ("walkers",), "cc")
+STATE = State("walker", "aa", "bb", None, Shown.STOPPED, (Open(X, b"signed"), Open(Y)), ("walkers",), "cc", 3)
+HAND_OVER = HandOver(PublicKey(bytes(32)), PublicKey(bytes([1]) * 32))
+ROSTER = Roster(3, (str(PublicKey(bytes(32))),))
 BIRTH = Birth("walker", "aa", "A walk", "simulation", "1", ("walkers",))
 
 
@@ -73,8 +81,17 @@ class Kind(Protocol):
         ...
 
 
-KINDS: list[tuple[Kind, Message]] = [(Stop, STOP), (Lease, LEASE), (State, STATE), (Birth, BIRTH)]
-every_kind = pytest.mark.parametrize(("kind", "sample"), KINDS, ids=["stop", "lease", "state", "birth"])
+KINDS: list[tuple[Kind, Message]] = [
+    (Stop, STOP),
+    (Lease, LEASE),
+    (State, STATE),
+    (Birth, BIRTH),
+    (HandOver, HAND_OVER),
+    (Roster, ROSTER),
+]
+every_kind = pytest.mark.parametrize(
+    ("kind", "sample"), KINDS, ids=["stop", "lease", "state", "birth", "hand-over", "roster"]
+)
 
 
 def taken_whole_or_refused(kind: Kind, payload: bytes) -> None:
@@ -85,9 +102,9 @@ def taken_whole_or_refused(kind: Kind, payload: bytes) -> None:
     assert kind.parse(message.to_bytes()) == message
 
 
-@given(message=STOPS | LEASES | STATES | BIRTHS)
+@given(message=STOPS | LEASES | STATES | BIRTHS | HAND_OVERS | ROSTERS)
 @settings(deadline=None)
-def test_a_message_comes_back_as_it_was_sent(message: Stop | Lease | State | Birth) -> None:
+def test_a_message_comes_back_as_it_was_sent(message: Stop | Lease | State | Birth | HandOver | Roster) -> None:
     assert type(message).parse(message.to_bytes()) == message
 
 
@@ -146,6 +163,30 @@ def test_a_stop_without_what_it_needs_is_refused(field: str) -> None:
     del fields[field]
     with pytest.raises(BadMessage, match=f"'{field}'"):
         Stop.parse(json.dumps(fields).encode())
+
+
+def test_a_state_that_names_no_key_has_the_roster_of_its_enrolment() -> None:
+    fields = json.loads(STATE.to_bytes())
+    del fields["key"], fields["roster"]
+    state = State.parse(json.dumps(fields).encode())
+    assert (state.key, state.roster) == ("", 0)
+
+
+@pytest.mark.parametrize("serial", [0, -1, 1.5, "1", None, True])
+def test_a_roster_that_is_said_has_a_number_above_that_of_an_enrolment(serial: object) -> None:
+    with pytest.raises(BadMessage, match="'serial'"):
+        Roster.parse(json.dumps(json.loads(ROSTER.to_bytes()) | {"serial": serial}).encode())
+
+
+@pytest.mark.parametrize("key", ["", "AAAA", "A" * 44, "A" * 43, "A" * 42 + "==", "A" * 43 + "=\n", None, 1])
+def test_a_key_is_32_bytes_in_base64_wherever_it_stands(key: object) -> None:
+    for kind, fields in (
+        (HandOver, json.loads(HAND_OVER.to_bytes()) | {"old": key}),
+        (HandOver, json.loads(HAND_OVER.to_bytes()) | {"new": key}),
+        (Roster, {"serial": 1, "stop_keys": [key]}),
+    ):
+        with pytest.raises(BadMessage):
+            kind.parse(json.dumps(fields).encode())
 
 
 @pytest.mark.parametrize("ttl_ms", [0, -1, 0.5, "10000", None, True])

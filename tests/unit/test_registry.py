@@ -1,17 +1,19 @@
 """What is shown of a component is what it said itself, and how long ago."""
 
+import dataclasses
 import inspect
 
 import pytest
 
 from bot.desk.targets import resolve
-from bot.fleet.registry import Registry
+from bot.fleet.registry import MOST_STRANGERS, Listed, Registry
 from bot.words.errors import UsageError
+from wire.birth import Birth, Danger, Offer
 from wire.clock import boot_clock
 from wire.latch import TTL_S
-from wire.messages import Birth, Shown, State, Target
+from wire.messages import Shown, State, Target
 
-ENROLLED = (("walker", frozenset({"legs"})), ("crane", frozenset[str]()))
+ENROLLED = {"walker": Listed(frozenset({"legs"})), "crane": Listed()}
 
 
 class Clock:
@@ -113,5 +115,87 @@ def test_what_is_no_target_is_answered_with_the_line_to_send(registry: Registry,
 
 
 def test_a_component_is_meant_before_a_group_of_its_name() -> None:
-    registry = Registry((("twin", frozenset({"twin"})),))
+    registry = Registry({"twin": Listed(frozenset({"twin"}))})
     assert resolve(registry, "twin") == Target(id="twin")
+
+
+def born(danger: Danger = Danger.NONE, *groups: str) -> Birth:
+    return Birth("walker", "5e", "A walker", "demo", "1", groups, {"walk": Offer("Walk", {}, danger=danger)})
+
+
+@pytest.mark.parametrize("listed", list(Danger))
+@pytest.mark.parametrize("claimed", list(Danger))
+def test_a_command_takes_the_care_of_the_configuration_or_more(listed: Danger, claimed: Danger) -> None:
+    registry = Registry({"walker": Listed(danger={"walk": listed})})
+    assert registry.danger("walker", "walk") is listed
+    registry.born(born(claimed))
+    assert registry.danger("walker", "walk") is max(listed, claimed)
+    registry.decommissioned("walker")
+    assert registry.danger("walker", "walk") is listed
+    assert registry.danger("walker", "fly") is Danger.NONE
+
+
+def test_a_birth_takes_no_group_away_and_only_a_statement_adds_one(registry: Registry) -> None:
+    registry.born(born(Danger.NONE, "arms"))  # a stop of `arms` would wait for nobody: the bell goes by statements
+    assert registry.groups_of("walker") == {"legs"}
+    registry.heard(state("walker", Shown.READY, "arms"))
+    assert registry.groups_of("walker") == {"legs", "arms"}
+    registry.born(born())
+    registry.heard(state("walker", Shown.READY))
+    assert registry.groups_of("walker") == {"legs"}
+
+
+def test_what_a_component_claims_has_one_form(registry: Registry) -> None:
+    assert registry.claims("walker") == ("group legs",)
+    registry.born(born(Danger.HIGH, "zebra", "arms"))
+    assert registry.claims("walker") == ("group arms", "group legs", "group zebra", "walk: danger high")
+    assert registry.birth("walker") == born(Danger.HIGH, "zebra", "arms")
+    assert registry.claims("crane") == ()
+
+
+def test_the_narrowest_escape_is_remembered_and_only_of_work(registry: Registry) -> None:
+    for shown, spare in (
+        (Shown.HELD, 0.1),
+        (Shown.READY, 7.4),
+        (Shown.BUSY, 3.2),
+        (Shown.BUSY, 6.0),
+        (Shown.BUSY, None),
+    ):
+        registry.heard(state("walker", shown), spare)
+    assert registry.sights()[1].spare_s == 3.2
+    assert registry.sights()[0].spare_s is None
+
+
+def test_how_often_it_was_held_while_it_worked_is_counted(registry: Registry) -> None:
+    for shown in (Shown.HELD, Shown.HELD, Shown.READY, Shown.HELD, Shown.BUSY, Shown.HELD, Shown.STOPPED, Shown.HELD):
+        registry.heard(state("walker", shown))
+    assert registry.sights()[1].held == 2
+    registry.heard(state("walker", Shown.READY))
+    registry.heard(dataclasses.replace(state("walker", Shown.HELD), session="6f"))
+    assert registry.sights()[1].held == 2  # it began anew: it had not worked in this session
+
+
+def test_a_state_that_may_be_a_recording_is_shown_as_heard_and_no_more(registry: Registry) -> None:
+    registry.heard(state("walker", Shown.BUSY))
+    assert registry.sights()[1].says(confirmed=False, echoed=False).text == "busy, last heard"
+    assert registry.sights()[1].says(confirmed=False, echoed=True).text == "busy"
+
+
+def test_strangers_are_shown_while_they_speak_with_what_they_name(registry: Registry, clock: Clock) -> None:
+    assert registry.strangers() == {}
+    registry.stranger("ghost", ["a" * 32])
+    clock.now += 2 * TTL_S
+    assert registry.strangers() == {"ghost": (frozenset({"a" * 32}), 2 * TTL_S)}
+    clock.now += 0.1
+    assert registry.strangers() == {}
+
+
+def test_of_a_crowd_of_strangers_the_last_are_kept(registry: Registry) -> None:
+    for number in range(MOST_STRANGERS):
+        registry.stranger(f"ghost-{number}", [])
+    registry.stranger("ghost-0", [])  # it speaks again
+    registry.stranger("ghost-new", [])
+    strangers = registry.strangers()
+    assert len(strangers) == MOST_STRANGERS
+    assert ["ghost-0" in strangers, "ghost-1" in strangers, "ghost-new" in strangers] == [True, False, True]
+    assert [each.id for each in registry.sights()] == ["crane", "walker"]

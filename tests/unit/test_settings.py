@@ -12,7 +12,7 @@ from bot.settings.mistakes import Mistakes
 from bot.words.errors import SettingsError
 from bot.words.message import Place
 from bot.words.people import Account, Role
-from wire.envelope import PrivateKey
+from wire.envelope import PrivateKey, PublicKey
 from wire.messages import ROOT
 
 KEY = PrivateKey(b"k" * 32).public
@@ -128,6 +128,45 @@ def test_who_is_suspended_in_the_file_counts_for_nothing(load: Load) -> None:
     people = load(GOOD.replace('role = "commander"', 'role = "commander"\nsuspended = true')).people
     assert people.is_suspended("alice")
     assert people.holder_of(Account("matrix", "@alice:example.org")) is None
+
+
+STOP_KEYS = tuple(PrivateKey(number.to_bytes(32)).public for number in range(257))
+
+
+def with_stop_keys(**people: str) -> str:
+    return MQTT + "".join(f'[people.{name}]\nrole = "operator"\nstop_keys = {keys}\n' for name, keys in people.items())
+
+
+def test_stop_keys_are_read_and_are_no_network(load: Load) -> None:
+    one, two, three = map(str, STOP_KEYS[:3])
+    loaded = load(with_stop_keys(alice=f'["{one}", "{two}"]', bob=f'["{three}"]', carol="[]"))
+    assert loaded.stop_keys == {one: "alice", two: "alice", three: "bob"}
+    assert all(person.accounts == frozenset() for person in loaded.people.listed)
+
+
+def test_a_stop_key_in_another_spelling_is_the_same_key(load: Load) -> None:
+    key = str(STOP_KEYS[0])
+    other = f"{key[:42]}{chr(ord(key[42]) + 1)}="  # the last two bits of the last digit say nothing
+    assert (other != key, PublicKey.parse(other)) == (True, STOP_KEYS[0])
+    told = mistakes(load, with_stop_keys(alice=f'["{key}"]', bob=f'["{other}"]'))
+    assert told["people.bob.stop_keys"] == f"{key} is alice's already"
+
+
+def test_a_stop_key_has_one_holder_and_one_role(load: Load) -> None:
+    key = STOP_KEYS[0]
+    told = mistakes(load, with_stop_keys(alice=f'["{key}", "{key}"]', bob=f'["{KEY}"]') + GOOD[GOOD.index("[comp") :])
+    assert told["people.alice.stop_keys"] == f"{key} is alice's already"
+    assert told["people.bob.stop_keys"] == f"{KEY} is the component walker's already"
+
+
+def test_there_may_not_be_more_stop_keys_than_one_message_holds(load: Load) -> None:
+    told = mistakes(load, with_stop_keys(alice=str([*map(str, STOP_KEYS)])))
+    assert told["people"] == "there may be 256 stop keys, of all people together"
+
+
+@pytest.mark.parametrize("keys", ['"key"', '["key"]', "3", "[3]", f'["{KEY}="]'])
+def test_what_is_no_stop_key_is_told(load: Load, keys: str) -> None:
+    assert mistakes(load, with_stop_keys(alice=keys)).keys() == {"people.alice.stop_keys"}
 
 
 BAD = """

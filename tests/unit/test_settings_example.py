@@ -19,6 +19,7 @@ from bot.settings.sections import (
 )
 from bot.words.message import Place
 from bot.words.people import Role
+from demo.certificates import Authority
 
 EXAMPLE = (Path(__file__).parents[2] / "config.example.toml").read_text(encoding="utf-8")
 IN_A_COMMENT = re.compile(r"^# (?=\[[a-z.\"\w -]+\]$|[a-z_]+ = )", re.MULTILINE)
@@ -40,6 +41,7 @@ def load(tmp_path: Path) -> Callable[[str], Settings]:
         secret = tmp_path / "secrets" / name
         secret.touch(mode=0o600)
         secret.write_text("sesame")
+    Authority.made(tmp_path / "secrets", "mqtt-ca").certify("mqtt")
 
     def loaded(text: str) -> Settings:
         path = tmp_path / "config.toml"
@@ -69,6 +71,10 @@ def test_it_is_good_with_everything_in_force(load: Callable[[str], Settings]) ->
     assert loaded.health is not None
     assert set(loaded.enrolled) == {"walk-1"}
     assert loaded.commands["person suspend"].two_persons
+    broker = loaded.mqtt.broker()
+    assert broker.tls is not None
+    assert broker.tls.key is not None
+    assert set(loaded.stop_keys.values()) == {"alice"}
 
 
 @pytest.mark.parametrize("section", SECTIONS)

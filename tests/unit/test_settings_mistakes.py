@@ -68,7 +68,7 @@ def test_a_misspelt_name_is_told_with_the_one_that_was_meant(told: Told, written
 
 
 def test_a_name_like_no_other_is_told_with_those_that_there_are(told: Told) -> None:
-    assert "people.alice.zulip  there is no such key; there is console, matrix, role, suspended" in told(
+    assert "people.alice.zulip  there is no such key; there is console, matrix, role, stop_keys, suspended" in told(
         f"{MQTT}[people.alice]\nrole = 'viewer'\nzulip = []"
     )
 

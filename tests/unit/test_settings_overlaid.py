@@ -46,6 +46,9 @@ def changed(key: str, value: str | float | bool = True) -> Entry:
         (changed("people.alice.role", "commander"), Effect.UNKNOWN, ""),
         (changed("people.alice.suspended", "yes"), Effect.UNKNOWN, ""),
         (changed("people.alice.suspended", 1), Effect.UNKNOWN, ""),
+        (changed("stop_keys.0123456789abcdef.revoked", value=False), Effect.UNKNOWN, ""),
+        (changed("stop_keys.0123456789abcdeF.revoked"), Effect.UNKNOWN, ""),
+        (changed("stop_keys.alice.revoked"), Effect.UNKNOWN, ""),
         (changed("people"), Effect.UNKNOWN, ""),
         (changed(""), Effect.UNKNOWN, ""),
     ],
@@ -56,6 +59,11 @@ def test_the_file_wins_and_what_nobody_knows_changes_nothing(
     (weighed,) = weigh([entry], loaded)
     assert (weighed.entry, weighed.effect, weighed.person) == (entry, effect, person)
     assert not loaded.people.is_suspended("alice")
+
+
+def test_a_revoked_stop_key_stays_revoked_whether_the_file_lists_it_or_not(loaded: Settings) -> None:
+    (weighed,) = weigh([changed("stop_keys.0123456789abcdef.revoked")], loaded)
+    assert (weighed.effect, weighed.person, weighed.stop_key) == (Effect.APPLIED, "", "0123456789abcdef")
 
 
 def test_weighing_changes_nothing_by_itself(loaded: Settings) -> None:
@@ -81,6 +89,14 @@ def test_every_key_is_shown_with_its_value_and_where_it_comes_from(loaded: Setti
     assert ("people.carol.suspended", "true", "file") in shown
     assert ("health", "off", "default") in shown
     assert ("matrix", "off", "default") in shown
+
+
+def test_what_was_revoked_from_chat_is_shown_beside_what_the_file_lists(loaded: Settings) -> None:
+    (revoked,) = [
+        row for row in rows(loaded, changed("stop_keys.0123456789abcdef.revoked")) if row[0].startswith("stop_keys")
+    ]
+    assert revoked[:2] == ("stop_keys.0123456789abcdef.revoked", "true")
+    assert re.fullmatch(r"chat \(by carol, .*\)", revoked[2])
 
 
 def test_what_was_changed_from_chat_is_shown_with_who_and_when(loaded: Settings) -> None:

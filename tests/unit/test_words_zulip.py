@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.words import glyphs
@@ -87,6 +87,7 @@ def test_a_paragraph_says_every_word_and_nothing_in_it_is_live(saying: Text) -> 
 
 
 @settings(deadline=None)
+@example([Text((Span("$"), Span("", Style.STRONG), Span("$")))])
 @given(st.lists(paragraphs, max_size=4))
 def test_every_entry_of_a_list_is_a_line_of_its_own(entries: list[Text]) -> None:
     lines = to_zulip(Document((Items(tuple(entries)),))).splitlines()

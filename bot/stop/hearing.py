@@ -1,0 +1,102 @@
+"""Statements on their way to the bell: gathered, checked, counted, and then answered, in the order of their arrival.
+
+While a stop is being counted nothing else comes first: nothing is gathered, and answers wait for a moment.
+"""
+
+import asyncio
+import collections
+import contextlib
+from collections.abc import Callable
+
+from bot.stop.bell import Bell, Heard
+from wire.errors import BadMessage
+from wire.messages import State
+
+GATHER_S = 0.02
+"""What comes within so long is dealt with together, which costs less."""
+MOST_AT_ONCE = 16
+"""Statements that are checked in one turn of the loop."""
+ANSWER_WITHIN_S = 1.0
+"""Answers wait no longer than this for a count."""
+MOST_BYTES = 32 * 1024 * 1024
+"""Of what waits. What comes beyond is dropped: components say it again."""
+
+
+class Hearing:
+    """What components say, from the wire to the bell."""
+
+    def __init__(
+        self,
+        bell: Bell,
+        *,
+        heard: Callable[[Heard], None],
+        refused: Callable[[str, BadMessage], None],
+    ) -> None:
+        self._bell = bell
+        self._heard = heard
+        self._refused = refused
+        self._waiting: collections.deque[tuple[str, bytes]] = collections.deque()
+        self._bytes = 0
+        self._some = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._answers: dict[str, State] = {}
+        """Of each component the newest statement that is not answered."""
+        self._due = 0.0
+        """When they are answered at the latest, on the loop's clock."""
+        self.overrun = 0
+        """Statements that were dropped because too much waited."""
+
+    def put(self, component: str, envelope: bytes) -> None:
+        """Take a statement of an enrolled component in."""
+        if self._bytes + len(envelope) > MOST_BYTES:
+            self.overrun += 1
+            return
+        self._waiting.append((component, envelope))
+        self._bytes += len(envelope)
+        self._some.set()
+        if self._bell.is_counting:
+            self._urgent.set()
+
+    async def run(self) -> None:
+        """Pass on what comes until cancelled."""
+        while True:
+            await self._gather()
+            await self.deal()
+
+    async def deal(self) -> None:
+        """Count what waits, and answer it unless a stop is being counted."""
+        loop = asyncio.get_running_loop()
+        if not self._answers:
+            self._due = loop.time() + ANSWER_WITHIN_S
+        while self._waiting:
+            self._take()
+            await asyncio.sleep(0)  # more may be at the door
+        if not self._bell.is_counting or loop.time() >= self._due:
+            states = list(self._answers.values())
+            self._answers.clear()
+            await self._bell.answer(states)
+
+    async def _gather(self) -> None:
+        """Wait for statements, and a little longer for those that come along."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._due if self._answers else None):
+                await self._some.wait()
+        self._some.clear()
+        if not self._bell.is_counting:
+            self._urgent.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_S):
+                    await self._urgent.wait()
+
+    def _take(self) -> None:
+        """Check and count some of what waits."""
+        for _ in range(min(len(self._waiting), MOST_AT_ONCE)):
+            component, envelope = self._waiting.popleft()
+            self._bytes -= len(envelope)
+            try:
+                heard = self._bell.take(component, self._bell.opened(component, "state", envelope))
+            except BadMessage as error:
+                self._refused(component, error)
+                continue
+            self._heard(heard)
+            self._answers[component] = heard.state

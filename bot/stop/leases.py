@@ -1,0 +1,81 @@
+"""Answers statements with leases, and leads who believes an older key to ours. It decides nothing: the issuer does."""
+
+import functools
+import time
+from collections.abc import Callable
+
+import structlog
+
+from bot.stop.keyring import Keyring, Unknown
+from bot.stop.sending import Publish
+from bot.store import Store, Tx, audit, keychain
+from bot.store.keychain import KeptRoster
+from bot.words.errors import StoreError
+from wire.issuer import Issuer, Overdrawn
+from wire.messages import State
+
+log = structlog.get_logger(__name__)
+
+RAISED_EVERY_S = 60.0
+"""How often a component may make us number the roster anew: it costs a row, and a message to everybody."""
+
+
+class Leases:
+    """The answers to statements."""
+
+    def __init__(
+        self,
+        store: Store,
+        issuer: Issuer,
+        keyring: Keyring,
+        root: str,
+        *,
+        publish: Publish,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._issuer = issuer
+        self._keyring = keyring
+        self._root = root
+        self._publish = publish
+        self._clock = clock
+        self._without: set[str] = set()
+        self._raised_at = float("-inf")
+        self.withheld = 0
+        """Leases that were not given, because a component brought up more than we keep or believes a foreign key."""
+
+    async def answer(self, state: State) -> None:
+        """Answer a statement that was heard. All that is known must be on disk."""
+        try:
+            links = self._keyring.links(state)
+            lease = None if links else self._issuer.lease(state, self._clock(), time.time_ns() // 1_000_000)
+        except (Overdrawn, Unknown) as error:
+            self.withheld += 1
+            if state.id not in self._without:
+                self._without.add(state.id)
+                log.error("a component gets no lease", component=state.id, error=str(error))
+            return
+        for link in links:
+            await self._publish(f"{self._root}/key/{state.id}", link)
+        if lease is not None:
+            if state.roster != self._keyring.serial:
+                await self._tell_of_the_roster(state)
+            await self._publish(f"{self._root}/lease/{state.id}", self._keyring.lease(lease))
+
+    async def _tell_of_the_roster(self, state: State) -> None:
+        beyond = self._keyring.beyond(state)
+        if beyond is not None and self._clock() - self._raised_at >= RAISED_EVERY_S:
+            self._raised_at = self._clock()
+            self._keyring.use(beyond)
+            try:
+                await self._store.write(functools.partial(keep_roster, beyond))
+            except StoreError as error:
+                log.error("the roster of stop keys is not on disk", error=str(error))
+        if state.roster < self._keyring.serial:
+            await self._publish(f"{self._root}/roster/{state.id}", self._keyring.roster())
+
+
+def keep_roster(roster: KeptRoster, tx: Tx) -> None:
+    """Write down whose stop keys count from now on."""
+    keychain.put_roster(tx, roster.serial, roster.people)
+    audit.record(tx, "stop keys changed", serial=roster.serial, keys=sorted(roster.people))
