@@ -1,0 +1,198 @@
+"""What a component says beside its statements: replies, jobs, alerts, values. It never keeps the stop machine waiting.
+
+What must arrive is kept until the broker has it, within a bound; what would be stale is dropped. Before the component
+has said who it is, nothing is said.
+"""
+
+import asyncio
+import dataclasses
+import datetime as dt
+import itertools
+import logging
+import time
+import uuid
+from collections.abc import Callable
+
+import orjson
+
+from components.pace import Paced
+from components.trouble import told
+from wire import work
+from wire.enrolment import Enrolment
+from wire.envelope import seal
+from wire.errors import NotSent, WireError
+from wire.fields import LONGEST_TEXT
+from wire.mqtt import Link, Unconfirmed
+from wire.work import Alert, Reply, Severity
+
+MOST_UNSENT = 256
+MOST_ACTIVE = 64
+ALERTS_AT_ONCE = 10
+ALERT_EVERY_S = 1.0
+"""So often one alert more may be raised, and one that is active may change."""
+VALUE_EVERY_S = 0.1
+MOST_PACED = 256
+"""Streams and keys of alerts whose last time is remembered."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Unsent:
+    topic: str
+    payload: bytes
+    retain: bool = False
+    expiry_s: int | None = None
+
+
+class Voice:
+    """Says things, each as surely as it has to be."""
+
+    def __init__(self, enrolment: Enrolment, link: Link, spawn: Callable[[str, bytes], None]) -> None:
+        self._me = enrolment.id
+        self._root = enrolment.root
+        self._key = enrolment.key
+        self._link = link
+        self._drop = spawn
+        """Publishes with QoS 0."""
+        self._unsent: dict[str, _Unsent] = {}
+        self._numbers = itertools.count()
+        self._active: dict[str, Alert] = {}
+        self._paced: dict[str, Paced] = {}
+        self._alerts_left = float(ALERTS_AT_ONCE)
+        self._alerts_seen = 0.0
+        self._may_speak = False
+        self._introductions = 0
+        self._news = asyncio.Event()
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The topics of what waits to be sent, the oldest first."""
+        return tuple(each.topic for each in self._unsent.values())
+
+    def sealed(self, kind: str, payload: bytes) -> bytes:
+        """Signed with the component's own key."""
+        return seal(self._key, self._root, kind, payload)
+
+    def be_silent(self) -> None:
+        """There is a new connection, to which the component has not said yet who it is."""
+        self._may_speak = False
+
+    def introduced(self) -> None:
+        """It has said who it is."""
+        if not self._may_speak:
+            self._may_speak = True
+            self._introductions += 1
+            for key in self._active:
+                self._tell_active(key)
+            self._news.set()
+
+    async def run(self) -> None:
+        """Send what must arrive, one after the other, until cancelled."""
+        while True:
+            while not self._may_speak or not self._unsent:
+                await self._something()
+            introduction = self._introductions
+            name, each = next(iter(self._unsent.items()))
+            try:
+                await self._link.publish(each.topic, each.payload, qos=1, retain=each.retain, expiry_s=each.expiry_s)
+            except (NotSent, Unconfirmed):
+                while self._introductions == introduction:
+                    await self._something()
+                continue
+            except WireError as error:
+                log.error("not said: %s", error)
+            if self._unsent.get(name) is each:
+                del self._unsent[name]
+
+    def reply(self, to: str, reply: Reply) -> None:
+        """Answer a command."""
+        reply = dataclasses.replace(reply, error=_short(reply.error))
+        self._keep(_Unsent(f"{self._root}/reply/{to}", self.sealed("reply", reply.to_bytes())))
+
+    def progress(self, job: work.Job) -> None:
+        """How far a job is."""
+        if self._may_speak:
+            self._drop(f"{self._root}/job/{self._me}/{job.job}", self.sealed("job", job.to_bytes()))
+
+    def ended(self, job: work.Job) -> None:
+        """How a job ended."""
+        topic = f"{self._root}/job/{self._me}/{job.job}"
+        sealed = self.sealed("job", job.to_bytes())
+        self._keep(_Unsent(topic, sealed, retain=True, expiry_s=work.KEPT_S), name=topic)
+
+    def value(self, stream: str, value: float) -> None:
+        """A value of now. The newest is said, ten times a second at most."""
+        payload = orjson.dumps({"t_ms": time.time_ns() // 1_000_000, "value": value})
+        topic = f"{self._root}/tele/{self._me}/{stream}"
+        self._pace(topic, VALUE_EVERY_S, lambda: self._drop(topic, payload) if self._may_speak else None)
+
+    def alert(self, severity: Severity, message: str, key: str = "") -> None:
+        """Have people know. With a key it lasts until it is cleared."""
+        now = dt.datetime.now(dt.UTC).isoformat()
+        alert = Alert(uuid.uuid4().hex, f"{self._root}/{self._me}", now, severity, _short(message), key)
+        if not key:
+            if self._has_alert_left():
+                self._keep(_Unsent(f"{self._root}/alert/{self._me}", alert.to_bytes()))
+            else:
+                log.error("too many alerts at once; not raised: %s", alert.message)
+            return
+        same = self._active.get(key)
+        if same is not None and (same.severity, same.message) == (severity, alert.message):
+            return
+        if same is None and len(self._active) >= MOST_ACTIVE:
+            log.error("more than %d alerts are active; not raised: %s", MOST_ACTIVE, alert.message)
+            return
+        self._active[key] = alert
+        self._pace(f"alert {key}", ALERT_EVERY_S, lambda: self._tell_active(key))
+
+    def clear(self, key: str) -> None:
+        """What lasted is over."""
+        if self._active.pop(key, None) is not None:
+            self._pace(f"alert {key}", ALERT_EVERY_S, lambda: self._tell_active(key))
+
+    def failed(self, what: str, error: BaseException) -> None:
+        """Somebody's code has raised something."""
+        log.error("%s", what, exc_info=error)
+        self.alert(Severity.WARNING, f"{what}: {told(error)}")
+
+    def _tell_active(self, key: str) -> None:
+        """As it is now: nothing where it is over."""
+        topic = f"{self._root}/alert-active/{self._me}/{key}"
+        alert = self._active.get(key)
+        self._keep(_Unsent(topic, b"" if alert is None else alert.to_bytes(), retain=True), name=topic)
+
+    def _keep(self, unsent: _Unsent, *, name: str = "") -> None:
+        """Until it is sent. Of what is retained the newest wins."""
+        name = name or str(next(self._numbers))
+        self._unsent.pop(name, None)
+        if len(self._unsent) >= MOST_UNSENT:
+            lost = self._unsent.pop(next(iter(self._unsent)))
+            log.error("more than %d messages wait for a connection; not said: %s", MOST_UNSENT, lost.topic)
+        self._unsent[name] = unsent
+        self._news.set()
+
+    def _pace(self, name: str, every_s: float, say: Callable[[], None]) -> None:
+        if name not in self._paced:
+            if len(self._paced) >= MOST_PACED:
+                self._paced = {name: each for name, each in self._paced.items() if each.is_waiting}
+            self._paced[name] = Paced(every_s)
+        self._paced[name].offer(say)
+
+    def _has_alert_left(self) -> bool:
+        now = time.monotonic()
+        gained = (now - self._alerts_seen) / ALERT_EVERY_S
+        self._alerts_left = min(ALERTS_AT_ONCE, self._alerts_left + gained)
+        self._alerts_seen = now
+        if self._alerts_left < 1:
+            return False
+        self._alerts_left -= 1
+        return True
+
+    async def _something(self) -> None:
+        self._news.clear()
+        await self._news.wait()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
