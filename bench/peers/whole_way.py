@@ -22,6 +22,7 @@ from bot.desk.command import Command, command
 from bot.desk.limits import Limit, Limits
 from bot.desk.rest import Rest
 from bot.desk.way import Way
+from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Registry
 from bot.stop.bell import Bell
 from bot.store import Store
@@ -68,7 +69,8 @@ async def running(commands: tuple[Command, ...]) -> AsyncGenerator[System]:
             await bell.ready.wait()
             yield System(
                 catalogue=Catalogue(commands),
-                registry=Registry(()),
+                registry=(registry := Registry({})),
+                maintenance=Maintenance(store, registry.groups_of),
                 bell=bell,
                 store=store,
                 people=People((Person("anna", Role.OPERATOR, frozenset({ANNA})),)),
