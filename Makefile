@@ -8,7 +8,7 @@ export PYTHON
 export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check cover bench soak pins clean mosquitto
+.PHONY: help install demo test check cover bench soak replay pins clean mosquitto
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ bench: .venv/.dev ## Measure; ARGS=version runs one benchmark, without it they a
 
 soak: .venv/.dev mosquitto ## Run the tests that take long
 	@.venv/bin/python -m pytest -m soak $(ARGS)
+
+replay: .venv/.dev ## Show a history of the stop machine step by step; SEED=17 says which, MUTANT=ttl what is taken out
+	@SEED="$(SEED)" MUTANT="$(MUTANT)" .venv/bin/python -m tests.simulator
 
 pins: .venv/.dev ## Choose the newest versions that fit and write them to constraints.txt
 	@grep '^#' constraints.txt > .venv/pins

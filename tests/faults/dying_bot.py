@@ -30,7 +30,8 @@ from bot.desk.command import Command, Hit, Stakes, command
 from bot.desk.desk import Desk
 from bot.desk.limits import Limit, Limits
 from bot.desk.rest import Rest
-from bot.fleet.registry import Registry
+from bot.fleet.maintenance import Maintenance
+from bot.fleet.registry import Listed, Registry
 from bot.intake import Intake
 from bot.outgoing import Outgoing
 from bot.stop.bell import Bell, Enrolled
@@ -176,7 +177,8 @@ async def live(folder: Path, batches: Sequence[Sequence[tuple[str, str]]], steps
         approvals = Approvals(store, queued=out.wake)
         system = System(
             catalogue=Catalogue(commands(Lines(folder / "marks"), steps)),
-            registry=Registry((name, each.groups) for name, each in enrolled.items()),
+            registry=(registry := Registry({name: Listed(each.groups) for name, each in enrolled.items()})),
+            maintenance=Maintenance(store, registry.groups_of),
             bell=bell,
             store=store,
             people=people,

@@ -54,7 +54,7 @@ def judge(life: Life) -> None:
         outcomes[event].append(result)
     answers: dict[str, list[str]] = collections.defaultdict(list)
     for _, event, words in life["said"]:
-        if not words.startswith("NOT CONFIRMED"):  # the news of a stop that nobody answers here
+        if "NOT CONFIRMED" not in words and " so far. " not in words:  # the news of a stop that nobody answers here
             answers[event].append(words)
     for event, results in outcomes.items():
         asked = "asked" in results  # its own outcome, then that of what was approved
