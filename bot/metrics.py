@@ -101,8 +101,14 @@ def _of_the_bell(parts: Parts) -> Iterator[Metric]:
     if ready:
         yield _gauge("incidents_open", "Incidents that are not over.", len(parts.system.bell.incidents()))
         shown = collections.Counter(dict.fromkeys(STATES, 0))
-        shown.update(_state(sight, parts.system.bell) for sight in parts.system.registry.sights())
+        sights = parts.system.registry.sights()
+        shown.update(_state(sight, parts.system.bell) for sight in sights)
         yield _gauges("components", "Enrolled components by what they show.", ("state",), _keyed(shown))
+        held = sum(sight.held for sight in sights)
+        yield _counter("components_held", "How often a component came to be held while it worked.", held)
+        spares = [sight.spare_s for sight in sights if sight.spare_s is not None]
+        if spares:
+            yield _gauge("lease_spare_seconds", "The least that was left of a lease when it was renewed.", min(spares))
 
 
 def _of_the_wire(parts: Parts) -> Iterator[Metric]:

@@ -29,7 +29,7 @@ from bot.words.errors import SettingsError
 from bot.words.message import Lane, Message, Place, Post, Standing
 from bot.words.people import Account
 from wire.broker import Broker
-from wire.messages import ROOT
+from wire.messages import ROOT, Shown, State
 from wire.mqtt import Link
 
 HERE = Place("chat", "ops")
@@ -208,6 +208,8 @@ async def test_the_metrics_are_what_the_parts_say(
     parts.listener.refused = 4
     monkeypatch.setattr(type(parts.system.bell), "withheld", 5)
     parts.listener.hearing.overrun = 6
+    for shown, nonce in ((Shown.BUSY, "0a"), (Shown.HELD, "0b")):
+        parts.system.registry.heard(State("walker", "5e", nonce, None, shown), spare_s=2.5)
     parts.supervisor.restarts["desk"] = 2
     message = Message(HERE, Account("chat", "carol"), "$1", "!status", Standing.ATTESTED, "phone", 0, 0.0)
 
@@ -228,7 +230,10 @@ async def test_the_metrics_are_what_the_parts_say(
         "inbox": answer.value("tocsin_inbox_messages", network="chat"),
         "answers": answer.value("tocsin_outbox_posts", network="chat", lane="answer"),
         "stops": answer.value("tocsin_outbox_posts", network="chat", lane="stop"),
-        "unheard": answer.value("tocsin_components", state="unheard"),
+        "held": answer.value("tocsin_components", state="held"),
+        "came to be held": answer.value("tocsin_components_held_total"),
+        "spare": answer.value("tocsin_lease_spare_seconds"),
+        "overrun": answer.value("tocsin_statements_dropped_total"),
         "connected": answer.value("tocsin_mqtt_connected"),
         "bell": answer.value("tocsin_bell_ready"),
         "version": answer.value("tocsin_info", version=__version__),
@@ -241,7 +246,10 @@ async def test_the_metrics_are_what_the_parts_say(
         "inbox": 1,
         "answers": 2,
         "stops": 1,
-        "unheard": 1,
+        "held": 1,
+        "came to be held": 1,
+        "spare": 2.5,
+        "overrun": 6,
         "connected": 0,
         "bell": 1,
         "version": 1,
