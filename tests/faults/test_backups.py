@@ -1,0 +1,93 @@
+"""A bot that comes back with the folder of another day, or beside itself: what was stopped stays so, and is told."""
+
+import contextlib
+import shutil
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.field import Field, stood_still, until
+from tests.faults.proxy import Proxy
+from wire.clock import boot_clock
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@contextlib.asynccontextmanager
+async def kept(field: Field, folder: Path) -> AsyncGenerator[Path]:
+    """The bot's folder as it is now. Backups are made of a bot that does not run."""
+    await field.bot.stop()
+    shutil.copytree(field.state, folder)
+    await field.begun()
+    await field.work_or_stand()
+    yield folder
+    await field.bot.kill()
+    shutil.rmtree(field.state)
+    shutil.copytree(folder, field.state)
+
+
+async def test_a_folder_from_before_a_stop_has_it_adopted_from_the_components_and_told_again(
+    field: Field, tmp_path: Path
+) -> None:
+    async with kept(field, tmp_path / "backup"):
+        first = await field.answer("!shutdown all", "bob")
+        await field.hears("STOPPED everything: 3 of 3", first.to)
+        stopped = boot_clock()
+        (incident,) = field.open_incidents()
+    field.forget()
+    await field.begun()
+    told = await until(lambda: [each for each in field.news("STOPPED everything: 3 of 3") if each.at > stopped], "told")
+    assert field.open_incidents() == [incident]
+    assert len(told) == 1
+    stood_still(field.walkers.values(), stopped, await field.reset())
+    await field.work()
+
+
+async def test_a_folder_from_before_a_reset_stops_everybody_again_and_says_so(field: Field, tmp_path: Path) -> None:
+    await field.stopped()
+    async with kept(field, tmp_path / "backup"):
+        await field.reset()
+        await field.work()
+    field.forget()
+    back = boot_clock()
+    await field.begun()
+    told = await until(
+        lambda: [each for each in field.news("STOPPED everything: 3 of 3") if each.at > back],
+        "the room hears that they are stopped again",
+        field.last_words,
+    )
+    assert len(told) == 1
+    stood_still(field.walkers.values(), told[0].at, await field.reset())
+    await field.work()
+
+
+@pytest.mark.soak
+async def test_a_bot_that_is_only_started_again_says_nothing_twice(field: Field) -> None:
+    order = await field.stopped()
+    before = field.said()
+    await field.bot.stop()
+    await field.begun()
+    back = boot_clock()
+    for name in field.walkers:
+        await until(lambda name=name: field.wire.states(name, back)[5:], f"{name} asks on")
+    assert field.said() == before
+    stood_still(field.walkers.values(), field.news("STOPPED", order)[0].at, await field.reset())
+    await field.work()
+
+
+async def test_a_stop_at_one_of_two_bots_with_the_same_key_is_taken_over_and_told_by_the_other(
+    field: Field, tmp_path: Path
+) -> None:
+    await field.bot.stop()
+    async with Proxy(field.broker.address) as proxy, field.twin(tmp_path, "second", proxy) as second:
+        await field.begun()
+        await field.work()
+        order = field.say("!shutdown all")
+        told = await field.hears("STOPPED everything: 3 of 3", order)
+        also = await second.hears("STOPPED everything: 3 of 3")
+        assert "From a stop on the wire" in also.words
+        assert second.open_incidents() == field.open_incidents()
+        stood_still(field.walkers.values(), told.at)
+    await field.reset()
+    await field.work()
