@@ -165,7 +165,7 @@ def issue_stop_key(
 
 @stop_keys.command("list")
 def list_stop_keys(config: Config = Path("config.toml")) -> None:
-    """Show whose stop keys the configuration lists, which of them count, and who has none."""
+    """Show whose stop keys count, and who has none."""
     with telling.errors_told():
         loaded = _load(config)
         telling.show(_stop_keys(loaded).shown(), Console(highlight=False))

@@ -142,6 +142,8 @@ class HealthServer:
         parts = self._parts
         bell = parts.system.bell.ready.is_set()
         yield _Line(bell, "bell ready" if bell else "bell reads the incidents")
+        if parts.system.bell.has_twin:
+            yield _Line(False, "bell gives no leases: another bot has its key")
         now = self._now()
         away_since = clock(self._away_since or now, now)
         yield _Line(parts.link.connected, "mqtt connected" if parts.link.connected else f"mqtt away since {away_since}")

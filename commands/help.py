@@ -2,9 +2,11 @@
 
 from bot.desk.call import Call
 from bot.desk.command import Command, command
-from bot.words.document import Document, document, mono, table, text
+from bot.words.document import Document, Tone, document, mono, strong, table, text
 from bot.words.errors import UsageError
 from bot.words.people import Role
+
+HURRY = text(strong("To stop everything", Tone.BAD), ": ", mono("!shutdown all"))
 
 
 @command("help", role=Role.VIEWER, summary="Show what you may do here")
@@ -17,8 +19,12 @@ async def show_help(call: Call, *name: str) -> Document:
         return call.system.authority.judge(call.person, message.standing, message.place.network, wanted.demand).allowed
 
     if not name:
-        rows = [(mono(each.usage), each.summary) for each in catalogue.commands if may(each)]
-        return document(table(("command", "what it does"), rows), text("More on one of them: ", mono("!help COMMAND")))
+        allowed = [each for each in catalogue.commands if may(each)]
+        # What somebody needs in a hurry stands first, and as they would type it.
+        hurry = [HURRY] if any(each.name == "shutdown" for each in allowed) else []
+        rows = [(mono(each.usage), each.summary) for each in allowed]
+        more = text("More on one of them: ", mono("!help COMMAND"))
+        return document(*hurry, table(("command", "what it does"), rows), more)
     wanted = catalogue.meant(name, may)
     if not may(wanted):
         raise UsageError(f"You may not run !{wanted.name} here.", hint=f"!why {wanted.name} says why.")

@@ -1,5 +1,7 @@
 """`!incident`, `!incident take`, `!verified`, `!reset`: what became of a stop, who leads it, and how it ends."""
 
+import asyncio
+import hashlib
 import time
 from collections.abc import Iterable
 
@@ -30,6 +32,7 @@ MOST_HITS = 20
 MOST_NAMES = 10
 """In one line."""
 LONGEST_WORDS = 500
+EVERYTHING = ("all", "everything")
 
 
 @command("incident", role=Role.VIEWER, summary="Show what was stopped, by whom, and what became of it")
@@ -81,6 +84,10 @@ async def verified(call: Call, component: ComponentName, words: str, /, *more: s
 
 
 async def _at_stake(call: Call, incident: str = "", /, *components: ComponentName) -> Stakes:
+    if incident.lower() in EVERYTHING:
+        return _all_at_stake(call, components)
+    if incident in {each.id for each in call.system.registry.sights()}:
+        raise UsageError(f"{incident} is a component. Name the incident first:", hint=f"!reset INCIDENT {incident}")
     course = _followed(call, incident)
     bell = call.system.bell
     if bell.is_closed(course.incident.id):
@@ -91,13 +98,43 @@ async def _at_stake(call: Call, incident: str = "", /, *components: ComponentNam
         raise UsageError(f"Not stopped by this incident: {', '.join(sorted(absent))}.")
     if components:
         stands = [each for each in stands if each.component in components]
-    running = [each.component for each in stands if not each.stopped and not each.verified]
     what = f"{named(course.incident.target)}, incident {course.incident.id[:8]}: they may work again. "
     if course.incident.stop is not None and not components:
         what += "So may whatever else it was meant for. "
-    if running:
-        what += f"Not confirmed: {_names(running)}. Who has not said that it stands still may run: look at it first."
-    return Stakes(_hits(stands), what.strip())
+    return Stakes(_hits(stands), (what + _of_those_that_may_run(stands)).strip())
+
+
+def _all_at_stake(call: Call, components: tuple[ComponentName, ...]) -> Stakes:
+    """Of all that is open. Each component stands for the worst that is known of it."""
+    if components:
+        raise UsageError("Components are let off one incident at a time:", hint="!reset INCIDENT COMPONENT")
+    opened = _opened(call)
+    if not opened:
+        raise UsageError("No incident is open.")
+    worst: dict[str, Stand] = {}
+    for course in opened:
+        for stand in call.system.bell.stands(course.incident.id):
+            if not stand.cleared:
+                worst[stand.component] = min(worst.get(stand.component, stand), stand, key=_how_sure)
+    stands = [worst[component] for component in sorted(worst)]
+    bound = hashlib.sha256("\n".join(f"{each.incident.id} {each.incident.target}" for each in opened).encode())
+    ids = _names([each.incident.id[:8] for each in opened])
+    what = (
+        f"{len(opened)} incidents, all that are open: {ids} (together {bound.hexdigest()[:16]}). "
+        "They may work again, and so may whatever else these were meant for. "
+    )
+    return Stakes(_hits(stands), (what + _of_those_that_may_run(stands)).strip())
+
+
+def _how_sure(stand: Stand) -> int:
+    return 2 if stand.stopped else int(stand.verified is not None)
+
+
+def _of_those_that_may_run(stands: list[Stand]) -> str:
+    running = [each.component for each in stands if not each.stopped and not each.verified]
+    if not running:
+        return ""
+    return f"Not confirmed: {_names(running)}. Who has not said that it stands still may run: look at it first."
 
 
 @command(
@@ -106,13 +143,15 @@ async def _at_stake(call: Call, incident: str = "", /, *components: ComponentNam
     action=Action.GOVERN,
     two_persons=True,
     preview=_at_stake,
-    summary="Let go what was stopped: an incident, or components of it",
+    summary="Let go what was stopped: an incident, components of it, or all",
 )
 async def reset(call: Call, incident: str = "", /, *components: ComponentName) -> Document:
     """Two persons have agreed. Each component is told when it next asks, and only if it stands still."""
-    course = _followed(call, incident)
     assert call.approved_by is not None  # noqa: S101 - the desk runs this only when a second person has agreed
     people = (call.person.name, call.approved_by.name)
+    if incident.lower() in EVERYTHING:
+        return await _reset_all(call, people)
+    course = _followed(call, incident)
     whom = frozenset[str](components) or None
     await call.system.bell.reset(course.incident, whom, people)
     told = _names(list(components)) or named(course.incident.target)
@@ -126,11 +165,29 @@ async def reset(call: Call, incident: str = "", /, *components: ComponentName) -
     )
 
 
+async def _reset_all(call: Call, people: tuple[str, str]) -> Document:
+    """One after another by name nobody could let go a thousand, each of which has stopped itself."""
+    opened = _opened(call)
+    resets = [call.system.bell.reset(each.incident, None, people) for each in opened]
+    faults = [each for each in await asyncio.gather(*resets, return_exceptions=True) if each is not None]
+    if faults:
+        raise faults[0]
+    head = strong("RESET PENDING", Tone.WARN)
+    return document(
+        text(head, f" {len(opened)} incidents: by {' and '.join(people)}. Each component is told as soon as it asks.")
+    )
+
+
+def _opened(call: Call) -> list[Course]:
+    bell = call.system.bell
+    return [each for each in bell.followed() if not bell.is_closed(each.incident.id)]
+
+
 def _followed(call: Call, word: str) -> Course:
     """The incident that somebody means. Without a word it is the only one."""
     courses = call.system.bell.followed()
     if not word:
-        opened = [each for each in courses if not call.system.bell.is_closed(each.incident.id)]
+        opened = _opened(call)
         if len(opened) == 1:
             return opened[0]
         ids = ", ".join(each.incident.id[:8] for each in opened[:MOST_LISTED])

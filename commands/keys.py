@@ -21,7 +21,7 @@ async def show_keys(call: Call) -> Document:
     """All keys by their ids. No secret is among them."""
     bell = call.system.bell
     rows = [(name, mono(key.id)) for name, key in sorted(bell.component_keys.items())]
-    components = [table(("component", "id"), rows)] if rows else ["No component is enrolled."]
+    components = [table(("component", "its key"), rows)] if rows else ["No component is enrolled."]
     return document(text("The bot's own key: ", mono(bell.key.id)), *call.system.stop_keys.shown().blocks, *components)
 
 

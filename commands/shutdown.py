@@ -1,5 +1,7 @@
 """`!shutdown`: the stop. One person is enough, and nobody is asked twice."""
 
+import asyncio
+
 from bot.desk.authority import Action
 from bot.desk.call import Call
 from bot.desk.command import command
@@ -35,9 +37,13 @@ async def shutdown(call: Call, target: str, /, *more: str) -> Document:
             missing.append(error)
     if missing and not wanted:
         raise missing[0]
+    # All at once: each waits for the disk in the end, and what was named last must not wait for a disk that hangs.
+    stopping = [_stop(call, each, reason) for each in dict.fromkeys(wanted)]
     blocks: list[Block] = []
-    for each in dict.fromkeys(wanted):
-        blocks += await _stop(call, each, reason)
+    for stopped in await asyncio.gather(*stopping, return_exceptions=True):
+        if isinstance(stopped, BaseException):
+            raise stopped
+        blocks += stopped
     for error in missing:  # what was named rightly is stopped all the same
         help_ = (
             f": {error.what.partition(': ')[2]} {error.hint}" if _is_proven(call) else ": the rest of what you named."

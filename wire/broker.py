@@ -113,6 +113,15 @@ class Broker:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """How a topic is listened to."""
+
+    qos: QoS = 0
+    others_only: bool = False
+    """Nothing that we publish ourselves comes back. Only MQTT 5 can do that; where the broker cannot, we do not ask."""
+
+
+@dataclass(frozen=True, slots=True)
 class Will:
     """What the broker says for us when we are gone without a goodbye."""
 

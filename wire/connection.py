@@ -12,8 +12,9 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from wire.broker import Broker, QoS, Will
+from wire.broker import Broker, QoS, Will, Wish
 from wire.driver import Client, Driver
 from wire.errors import NotSent, WireError
 from wire.stream import Stream
@@ -173,9 +174,16 @@ class Connection:
                 return info.mid
         raise NotSent(f"{topic} was not published: the connection to the broker at {self._broker} broke.")
 
-    async def subscribe(self, filters: Sequence[tuple[str, QoS]]) -> dict[str, str]:
+    async def subscribe(self, wishes: Sequence[tuple[str, Wish]]) -> dict[str, str]:
         """What the broker refuses of these topics, each with its reason. Without an answer it ends."""
-        asked: list[tuple[str, int]] = list(filters)
+        knows = self._client.protocol == MQTTProtocolVersion.MQTTv5
+        filters = [(topic, wish) for topic, wish in wishes if knows or not wish.others_only]
+        asked: Any = [  # paho takes both kinds in one list, and its types say only one
+            (topic, SubscribeOptions(wish.qos, noLocal=wish.others_only)) if knows else (topic, wish.qos)
+            for topic, wish in filters
+        ]
+        if not asked:
+            return {}
         code, mid = self._client.subscribe(asked)
         if code != paho.MQTT_ERR_SUCCESS or mid is None:
             raise NotSent(f"Nothing was subscribed: the connection to the broker at {self._broker} broke.")

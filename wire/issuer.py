@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 
 from wire.errors import BadMessage, WireError
-from wire.latch import TTL_S, Random
+from wire.latch import MOST_NONCES, TTL_S, Random
 from wire.messages import Lease, Open, Shown, State, Stop, Target
 
 MOST_UNPROVEN = 64
@@ -105,6 +105,10 @@ class Issuer:
         self._issued: dict[str, dict[str, float]] = {component: {} for component in enrolled}
         self._nonces: dict[str, dict[str, None]] = {component: {} for component in enrolled}
         self._heard: dict[str, _Heard] = {}
+        self._asked: dict[str, dict[str, float]] = {}
+        """When each of the last questions was answered that was no recording."""
+        self._overheard: dict[str, dict[str, float]] = {}
+        """When somebody else was heard to answer each of the last questions."""
         self._overdrawn: set[str] = set()
 
     @property
@@ -229,6 +233,8 @@ class Issuer:
         issued = self._issued[state.id]
         for old in list(itertools.takewhile(lambda each: now - issued[each] > self.ttl_s, issued)):
             del issued[old]
+        if state.re in issued:
+            _remember(self._asked.setdefault(state.id, {}), state.nonce, now)
         issued[n] = now
         cleared = tuple(each.incident for each in state.incidents if self.is_cleared(each.incident, state.id))
         return Lease(state.nonce, n, t_ms, round(self.ttl_s * 1000), self.stopping(state.id)[:MOST_STOPS], cleared)
@@ -258,6 +264,25 @@ class Issuer:
         """It has said that it knows of the incident."""
         heard = self._heard.get(component)
         return heard is not None and incident in heard.names
+
+    def overhear(self, component: str, lease: Lease, now: float) -> bool:
+        """Whether this lease, which is on the wire, shows that another bot answers under our key.
+
+        It does where it answers a question that we have answered, too, and that was no recording: the statement named a
+        lease of ours. What comes before we have answered is remembered for a moment.
+        """
+        if lease.n in self._issued[component]:
+            return False
+        asked = self._asked.get(component, {}).get(lease.nonce)
+        if asked is not None and now - asked <= self.ttl_s:
+            return True
+        _remember(self._overheard.setdefault(component, {}), lease.nonce, now)
+        return False
+
+    def is_answered(self, state: State, now: float) -> bool:
+        """Whether another bot has answered this question already, and it is no recording."""
+        answered = self._overheard.get(state.id, {}).get(state.nonce)
+        return answered is not None and now - answered <= self.ttl_s and state.re in self._issued[state.id]
 
     def has_echoed(self, component: str, now: float) -> bool:
         """It has named a lease that we gave it a moment ago: it hears us, and this is no recording."""
@@ -360,3 +385,9 @@ class Issuer:
         if not self.is_cleared(incident, component):
             self._stopping.setdefault(component, {})[incident] = None
         return True
+
+
+def _remember(nonces: dict[str, float], nonce: str, now: float) -> None:
+    nonces[nonce] = now
+    if len(nonces) > MOST_NONCES:
+        del nonces[next(iter(nonces))]

@@ -15,7 +15,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from wire.broker import Broker, QoS, Will
+from wire.broker import Broker, QoS, Will, Wish
 from wire.connection import OVERHEAD, PATIENCE, Connection, Refused, Silent, Unconfirmed, VersionRefused
 from wire.errors import NotSent, WireError
 from wire.tls import Tls, Untrusted
@@ -107,7 +107,7 @@ class Link:
         self._will = will
         self._largest = largest
         self._draw = draw
-        self._filters: dict[str, QoS] = {}
+        self._filters: dict[str, Wish] = {}
         self._connection: Connection | None = None
         self._ready = asyncio.Event()
         self._held = 0
@@ -146,13 +146,13 @@ class Link:
                 longest = min(LONGEST_WAIT, SHORTEST_WAIT * 2 ** (attempt - 1))
                 await asyncio.sleep(longest * self._draw())
 
-    async def subscribe(self, topic_filter: str, qos: QoS = 0) -> None:
+    async def subscribe(self, topic_filter: str, qos: QoS = 0, *, others_only: bool = False) -> None:
         """Subscribes now if there is a connection, and at every connect from now on."""
-        self._filters[topic_filter] = qos
+        wish = self._filters[topic_filter] = Wish(qos, others_only)
         if self._connection is None:
             return
         try:
-            refused = await self._connection.subscribe([(topic_filter, qos)])
+            refused = await self._connection.subscribe([(topic_filter, wish)])
         except (NotSent, Unconfirmed):
             return  # the connection is over; the next one asks again
         if refused:
@@ -246,7 +246,7 @@ class Link:
     async def _greet(self, connection: Connection) -> None:
         """What is said at every connect, whatever the broker remembers: subscriptions, then `on_connect`."""
         self.refused = {}
-        asked: dict[str, QoS] = {}
+        asked: dict[str, Wish] = {}
         try:
             while missing := list(self._filters.items() - asked.items()):
                 asked.update(missing)

@@ -172,21 +172,15 @@ class Approvals:
         """Run what was asked for, if this is another person and nothing has changed."""
         request = await self._open_one(code)
         self._check_the_two(request, call)
-        try:
-            command, bound, asking = await self._same_as_asked(request, call)
-        except Changed as changed:
-            if not await self._store.write(functools.partial(end, request, State.VOID, str(changed))):
-                raise await self._decided(request) from changed
-            self._queued()
-            raise Refused(
-                f"Not run: {request.code} is void, {changed}.", hint=f"{request.person} may ask for it again."
-            ) from changed
+        command, _, _ = await self._unchanged(request, call, State.OPEN)
         system = call.system
         system.authority.check(
             call.person, call.message.standing, call.message.place.network, Demand(Action.GOVERN, command.role)
         )
         beginning = Beginning(request, call.person, command)
         await intent.before(self._store, beginning.write, if_late=beginning.take_back)
+        # The disk took a moment, in which all of it may have changed.
+        command, bound, asking = await self._unchanged(request, call, State.RUNNING)
         gone = [each for each in (asking, call) if system.people.holder_of(each.message.account) is None]
         if gone:
             await self._store.write(functools.partial(end, request, State.VOID, SUSPENDED, was=State.RUNNING))
@@ -261,6 +255,18 @@ class Approvals:
         left = request.expires - now
         deadline = self._deadlines.get(request.code)
         return left if deadline is None else min(left, deadline - self._clock())
+
+    async def _unchanged(self, request: Request, call: Call, was: State) -> tuple[Command, Bound, Call]:
+        """The command, where it is what the card showed. Else the request is void."""
+        try:
+            return await self._same_as_asked(request, call)
+        except Changed as changed:
+            if not await self._store.write(functools.partial(end, request, State.VOID, str(changed), was=was)):
+                raise await self._decided(request) from changed
+            self._queued()
+            raise Refused(
+                f"Not run: {request.code} is void, {changed}.", hint=f"{request.person} may ask for it again."
+            ) from changed
 
     async def _same_as_asked(self, request: Request, call: Call) -> tuple[Command, Bound, Call]:
         """The command as it is understood now. Raises Changed where it is not what the card showed."""

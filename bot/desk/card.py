@@ -11,7 +11,7 @@ from bot.desk.command import Command, Stakes
 from bot.desk.signature import Bound
 from bot.store.requests import Request
 from bot.words.document import Block, Document, Span, Tone, Words, mono, strong, table, text
-from bot.words.message import Message
+from bot.words.message import Message, Standing
 from bot.words.people import Person, Role
 from bot.words.times import clock, span
 
@@ -63,9 +63,11 @@ def card_of(request: Request, command: Command, stakes: Stakes) -> Document:
     if stakes.note:
         blocks.append(text(Span(stakes.note, tone=Tone.WARN)))
     role = max(command.role, Role.OPERATOR)
+    # Of the two only one may be at the console. Who reads the card there learns it now, and not by a refusal.
+    where = ", and not at the console" if request.message.standing is Standing.LOCAL else ""
     blocks.append(
         text(
-            f"Another person, {a(role)}: ",
+            f"Another person, {a(role)}{where}: ",
             mono(f"!approve {request.code}"),
             " or ",
             mono(f"!deny {request.code}"),

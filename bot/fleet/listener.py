@@ -53,6 +53,7 @@ class Listener:
         await link.subscribe(f"{self._root}/birth/+", qos=1)
         await link.subscribe(f"{self._root}/state/+")
         await link.subscribe(f"{self._root}/stop/#", qos=1)
+        await link.subscribe(f"{self._root}/lease/+", others_only=True)  # nobody else should give any
 
     def receive(self, delivery: Delivery) -> Awaitable[None] | None:
         """One message. Statements are many, and are only put by here."""
@@ -71,6 +72,8 @@ class Listener:
                 case "state" | "birth" if not self._bell.knows(component):
                     self._stranger(kind, component, delivery.payload)
                     self._refuse(delivery.topic, "it is not enrolled")
+                case "lease":
+                    self._bell.overheard_lease(component, delivery.payload)
                 case "birth":
                     await self._birth(component, delivery.payload)
                 case _:  # some brokers deliver what nobody here has asked for

@@ -106,7 +106,13 @@ class Bell:
             )
             drills = Drills(self._publish, self._root, began.keyring.drill, self._clock)
             leases = Leases(
-                self._store, began.issuer, began.keyring, self._root, publish=self._publish, clock=self._clock
+                self._store,
+                began.issuer,
+                began.keyring,
+                self._root,
+                publish=self._publish,
+                clock=self._clock,
+                twin_found=watch.tell_of_a_twin,
             )
             self._parts = _Parts(began.issuer, began.keyring, ledger, watch, drills, leases)
             for course in began.courses:
@@ -257,14 +263,24 @@ class Bell:
         self._now.watch.take_in(growth, f"the stop key of {person}" if person else "a stop on the wire")
         await self._now.ledger.write_down()
 
+    def overheard_lease(self, component: str, envelope: bytes) -> None:
+        """Take a lease that somebody else has published. Raises BadMessage for what our key has not signed."""
+        if self.knows(component):
+            self._now.leases.overheard(component, envelope)
+
+    @property
+    def has_twin(self) -> bool:
+        """Another bot answers our components under our key, so we give no leases."""
+        return self._parts is not None and self._parts.leases.has_twin
+
     async def reset(self, agreed: Incident, components: frozenset[str] | None, people: tuple[str, str]) -> None:
         """Two persons let components, or all, off an incident. No lease says so before it is on disk."""
         issuer, incident = self._now.issuer, agreed.id
+        pairs = issuer.clearing(incident, components)  # of those that are known now: who joins meanwhile was not shown
         if not await self._now.ledger.write_down():
             raise StoreError("The database does not take the reset.", hint="Nothing was reset. Try again.")
         if issuer.known(incident) != agreed:
             raise Refused("It was found to stop more than the two of you could see.", hint="Ask again.")
-        pairs = issuer.clearing(incident, components)
         named = sorted(component for _, component in pairs if component)
         step = Step(What.RESET, component=" ".join(named), person=" and ".join(people))
 

@@ -12,6 +12,7 @@ import structlog
 
 from bot.store import Store, Tx, audit, incidents
 from bot.store.incidents import Step, Told, What
+from bot.words.document import Document
 from bot.words.errors import StoreError
 from bot.words.message import Place
 from wire.issuer import Growth, Incident
@@ -52,6 +53,8 @@ class Course:
     """Who has said once, so that it counted, that it stands still."""
     unheard: set[str] = dataclasses.field(default_factory=set[str])
     """Those of them who said it to an earlier process, and to this one nothing yet."""
+    contradicted_at: float = float("-inf")
+    """When somebody has said that it works, who had said that it stands still."""
     resumed: set[str] = dataclasses.field(default_factory=set[str])
     """Who has said, after a reset, that it is no longer stopped by this."""
     verified: dict[str, Step] = dataclasses.field(default_factory=dict[str, Step])
@@ -61,7 +64,9 @@ class Course:
     escalations: int = 0
     """How often it was said that it is not confirmed."""
     shown_at: float = float("-inf")
-    """When its table was shown."""
+    """When its table was looked at last, to be shown."""
+    shown: tuple[Document, tuple[Origin, ...]] | None = None
+    """What was shown, and where."""
     reset_at: float | None = None
     waited_for: bool = False
     """It was said that not everything has come back after the reset."""

@@ -20,6 +20,8 @@ ANSWER_WITHIN_S = 1.0
 """Answers wait no longer than this for a count."""
 MOST_BYTES = 32 * 1024 * 1024
 """Of what waits. What comes beyond is dropped: components say it again."""
+MOST_OF_ONE = 64
+"""Statements of one component that wait: it must not take the room of the others."""
 
 
 class Hearing:
@@ -37,6 +39,8 @@ class Hearing:
         self._refused = refused
         self._waiting: collections.deque[tuple[str, bytes]] = collections.deque()
         self._bytes = 0
+        self._count_of: collections.Counter[str] = collections.Counter()
+        """How many of each component wait."""
         self._some = asyncio.Event()
         self._urgent = asyncio.Event()
         self._answers: dict[str, State] = {}
@@ -48,11 +52,12 @@ class Hearing:
 
     def put(self, component: str, envelope: bytes) -> None:
         """Take a statement of an enrolled component in."""
-        if self._bytes + len(envelope) > MOST_BYTES:
+        if self._bytes + len(envelope) > MOST_BYTES or self._count_of[component] >= MOST_OF_ONE:
             self.overrun += 1
             return
         self._waiting.append((component, envelope))
         self._bytes += len(envelope)
+        self._count_of[component] += 1
         self._some.set()
         if self._bell.is_counting:
             self._urgent.set()
@@ -71,6 +76,9 @@ class Hearing:
         while self._waiting:
             self._take()
             await asyncio.sleep(0)  # more may be at the door
+            if self._waiting and loop.time() >= self._due:  # for ever, where somebody does not stop talking
+                self._some.set()
+                break
         if not self._bell.is_counting or loop.time() >= self._due:
             states = list(self._answers.values())
             self._answers.clear()
@@ -93,6 +101,7 @@ class Hearing:
         for _ in range(min(len(self._waiting), MOST_AT_ONCE)):
             component, envelope = self._waiting.popleft()
             self._bytes -= len(envelope)
+            self._count_of[component] -= 1
             try:
                 heard = self._bell.take(component, self._bell.opened(component, "state", envelope))
             except BadMessage as error:

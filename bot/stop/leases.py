@@ -1,5 +1,6 @@
 """Answers statements with leases, and leads who believes an older key to ours. It decides nothing: the issuer does."""
 
+import asyncio
 import functools
 import time
 from collections.abc import Callable
@@ -11,13 +12,16 @@ from bot.stop.sending import Publish
 from bot.store import Store, Tx, audit, keychain
 from bot.store.keychain import KeptRoster
 from bot.words.errors import StoreError
+from wire.envelope import unseal
 from wire.issuer import Issuer, Overdrawn
-from wire.messages import State
+from wire.messages import Lease, State
 
 log = structlog.get_logger(__name__)
 
 RAISED_EVERY_S = 60.0
 """How often a component may make us number the roster anew: it costs a row, and a message to everybody."""
+
+DISK_MAY_TAKE_S = 0.25
 
 
 class Leases:
@@ -32,6 +36,7 @@ class Leases:
         *,
         publish: Publish,
         clock: Callable[[], float],
+        twin_found: Callable[[str], None],
     ) -> None:
         self._store = store
         self._issuer = issuer
@@ -39,13 +44,27 @@ class Leases:
         self._root = root
         self._publish = publish
         self._clock = clock
+        self._twin_found = twin_found
         self._without: set[str] = set()
         self._raised_at = float("-inf")
+        self.has_twin = False
+        """Another bot answers our components under our key."""
         self.withheld = 0
         """Leases that were not given, because a component brought up more than we keep or believes a foreign key."""
 
+    def overheard(self, component: str, envelope: bytes) -> None:
+        """Look at a lease that somebody else has published. Raises BadMessage for what our key has not signed."""
+        lease = Lease.parse(unseal(envelope, self._root, "lease", self._keyring.public))
+        if self._issuer.overhear(component, lease, self._clock()):
+            self._found_a_twin(component)
+
     async def answer(self, state: State) -> None:
         """Answer a statement that was heard. All that is known must be on disk."""
+        if self._issuer.is_answered(state, self._clock()):
+            self._found_a_twin(state.id)
+        if self.has_twin:
+            self.withheld += 1
+            return
         try:
             links = self._keyring.links(state)
             lease = None if links else self._issuer.lease(state, self._clock(), time.time_ns() // 1_000_000)
@@ -62,15 +81,23 @@ class Leases:
                 await self._tell_of_the_roster(state)
             await self._publish(f"{self._root}/lease/{state.id}", self._keyring.lease(lease))
 
+    def _found_a_twin(self, component: str) -> None:
+        """From now on nobody gets a lease from us: the other one lets components work that we may have stopped."""
+        if not self.has_twin:
+            self.has_twin = True
+            log.error("another bot has our key; no leases are given any more", component=component)
+            self._twin_found(component)
+
     async def _tell_of_the_roster(self, state: State) -> None:
         beyond = self._keyring.beyond(state)
         if beyond is not None and self._clock() - self._raised_at >= RAISED_EVERY_S:
             self._raised_at = self._clock()
             self._keyring.use(beyond)
             try:
-                await self._store.write(functools.partial(keep_roster, beyond))
-            except StoreError as error:
-                log.error("the roster of stop keys is not on disk", error=str(error))
+                async with asyncio.timeout(DISK_MAY_TAKE_S):  # everybody else waits for an answer, too
+                    await self._store.write(functools.partial(keep_roster, beyond))
+            except (StoreError, TimeoutError) as error:
+                log.error("the roster of stop keys is not on disk", error=str(error) or "it does not answer")
         if state.roster < self._keyring.serial:
             await self._publish(f"{self._root}/roster/{state.id}", self._keyring.roster())
 

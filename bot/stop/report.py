@@ -9,6 +9,8 @@ from wire.messages import Target
 
 MOST_ROWS = 40
 """Of a table. A notice on many components must not grow beyond what a network takes."""
+MOST_EACH = 12
+"""With more components than these, those that stand still are one row: who does not must catch the eye."""
 MOST_NAMES = 10
 
 
@@ -67,9 +69,12 @@ def live(course: Course, stands: tuple[Stand, ...]) -> Document:
         word = strong("READY", Tone.GOOD) if back == len(stands) else strong("RESET PENDING", Tone.WARN)
         count = f"{back} of {len(stands)} have come back."
     else:
-        done = course.told is Told.CONFIRMED
-        word = strong("STOPPED", Tone.GOOD) if done else strong("STOPPING", Tone.WARN)
-        count = f"{sum(stand.stopped for stand in stopping)} of {len(stopping)}{' so far' * (not done)}."
+        word = {
+            Told.CONFIRMED: strong("STOPPED", Tone.GOOD),
+            Told.NOT_CONFIRMED: strong("NOT CONFIRMED", Tone.BAD),
+        }.get(course.told, strong("STOPPING", Tone.WARN))
+        so_far = "" if course.told is Told.CONFIRMED else " so far"
+        count = f"{sum(stand.stopped for stand in stopping)} of {len(stopping)}{so_far}."
     head = text(word, f" {named(course.incident.target)}: {count} ", *_about(course))
     return document(head, standing(stands))
 
@@ -100,17 +105,40 @@ def still_waiting(course: Course, stands: tuple[Stand, ...]) -> Document:
     )
 
 
+def twin(component: str) -> Document:
+    """Two bots with one key cannot both know what is stopped."""
+    return document(
+        text(
+            strong("ALARM", Tone.BAD),
+            ": another bot answers ",
+            mono(component),
+            " under my key. It may let work what I have stopped, so I give no leases any more: what follows me holds.",
+        ),
+        "Stop the other bot, then start this one again. If nobody has started one, the key is stolen: move the bot's "
+        "folder away, and enrol every component anew.",
+    )
+
+
 def standing(stands: tuple[Stand, ...]) -> Table:
     """Who has stopped and after how long, who has only heard, and who has not answered; those that run come first."""
     ordered = sorted(stands, key=lambda stand: (stand.cleared, stand.stopped, stand.verified is not None))
-    shown = ordered[:MOST_ROWS]
+    crowds: dict[str, list[Stand]] = {}
+    if len(ordered) > MOST_EACH:
+        for stand in ordered:
+            if says(stand).tone is Tone.GOOD and not stand.remark:
+                crowds.setdefault(says(stand).text, []).append(stand)
+    crowded = {stand.component for crowd in crowds.values() for stand in crowd}
+    others = [stand for stand in ordered if stand.component not in crowded]
+    shown = others[:MOST_ROWS]
     head: tuple[str, ...] = ("component", "says", "after")
     rows: list[tuple[Words, ...]] = [(mono(stand.component), says(stand), _after(stand)) for stand in shown]
     if any(stand.remark for stand in shown):
         head = (*head, "remark")
         rows = [(*row, stand.remark or "–") for row, stand in zip(rows, shown, strict=True)]
-    if len(ordered) > MOST_ROWS:
-        rows.append((f"and {len(ordered) - MOST_ROWS} more", *[""] * (len(head) - 1)))
+    nothing = ("",) * (len(head) - 3)
+    if len(others) > MOST_ROWS:
+        rows.append((f"and {len(others) - MOST_ROWS} more", "", "", *nothing))
+    rows += [(_counted(crowd), says(crowd[0]), _between(crowd), *nothing) for crowd in crowds.values()]
     return table(head, rows)
 
 
@@ -145,6 +173,16 @@ def _about(course: Course) -> tuple[Span, ...]:
     by = f" From {course.by}." if course.by else ""
     led = f" {course.leader} leads." if course.leader else ""
     return (Span(f"Incident {course.incident.id[:8]}.{by}{led}", tone=Tone.QUIET),)
+
+
+def _counted(crowd: list[Stand]) -> str:
+    return crowd[0].component if len(crowd) == 1 else f"{len(crowd)} components"
+
+
+def _between(crowd: list[Stand]) -> str:
+    """How long the first took, and the last."""
+    first, last = (_after(find(crowd, key=lambda stand: stand.after_s or 0.0)) for find in (min, max))
+    return first if first == last else f"{first.removesuffix(' s')} – {last}"
 
 
 def _after(stand: Stand) -> str:

@@ -59,13 +59,15 @@ class Sender:
             await self._send(course, signed)
             await asyncio.sleep(pause)
 
-    async def withdraw(self, target: str) -> None:
-        """Take a retained stop away. It resets nothing: it only does not greet who comes later."""
+    async def withdraw(self, target: str) -> bool:
+        """Take a retained stop away. It resets nothing: it only does not greet who comes later. False where not."""
         try:
             async with asyncio.timeout(BROKER_MAY_TAKE_S):
                 await self._publish(f"{self._root}/stop/{target}", b"", qos=1, retain=True)
         except (WireError, TimeoutError) as error:
             log.warning("a stop that is over is still kept by the broker", target=target, error=str(error))
+            return False
+        return True
 
     async def _send(self, course: Course, signed: bytes) -> None:
         incident = course.incident

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from bot.stop.course import Course, Ledger, Origin
-from bot.stop.report import Stand, live, notice, ready, still_waiting
+from bot.stop.report import Stand, live, notice, ready, still_waiting, twin
 from bot.store import Store, Tx, audit, incidents, outbox
 from bot.store.incidents import Step, Told, What
 from bot.words.document import Document
@@ -93,6 +93,20 @@ class Teller:
                 async with asyncio.timeout(wait):
                     await course.to_tell.wait()
 
+    async def tell_of_a_twin(self, component: str) -> None:
+        """Another bot has our key. It is said where the bot raises alarms, and logged where that is nowhere."""
+
+        def write(tx: Tx) -> None:
+            audit.record(tx, "alarm", why="another bot has our key", component=component)
+            for place in self._alarms:
+                outbox.queue(tx, Post(place, twin(component), Lane.STOP))
+
+        try:
+            await self._store.write(write)
+        except StoreError as error:
+            log.error("nobody was told of the other bot", error=str(error))
+        self._queued()
+
     async def _tell_of_the_stop(self, course: Course) -> float | None:
         """Say what is new: confirmed, or not by the deadline, or still not. Returns when to look again."""
         course.reset_at, course.waited_for = None, False
@@ -165,8 +179,14 @@ class Teller:
 
     def _is_excused(self, course: Course) -> bool:
         """Nobody is missing but what is being worked on: that was said, and is not said again and again."""
-        stands = self.stands(course)
-        return all(each.stopped or each.cleared or each.verified or each.remark for each in stands)
+        now = self._clock()
+        return all(
+            each.stopped
+            or each.cleared
+            or each.verified
+            or (each.remark and not self._issuer.is_working(each.component, now))
+            for each in self.stands(course)
+        )
 
     async def _say(self, course: Course, told: Told) -> bool:
         """Say in the room what is known now. False where the disk did not take it."""
@@ -198,15 +218,19 @@ class Teller:
             await self._show(course)
 
     async def _show(self, course: Course) -> None:
-        """Show the table as it is now, in the place of the one before it."""
+        """Show the table as it is now, in the place of the one before it. One that says the same is not said again."""
         words, subject = live(course, self.stands(course)), f"incident {course.incident.id}"
+        origins = self._origins(course)
+        if course.shown == (words, origins):
+            return
 
         def write(tx: Tx) -> None:
-            for origin in self._origins(course):
+            for origin in origins:
                 outbox.queue(tx, Post(origin.place, words, Lane.PROGRESS, origin.event, subject=subject))
 
         with contextlib.suppress(StoreError):  # the news will say it
             await self._store.write(write)
+            course.shown = words, origins
             self._queued()
 
     async def _commit(

@@ -26,6 +26,8 @@ LONGEST_DEADLINE_S = 60.0
 """What a component may ask for until its silence is news."""
 DEADLINE_MARGIN_S = 2.0
 MOST_WITHDRAWN = 64
+CONTRADICTED_EVERY_S = 60.0
+"""How often who works in spite of a stop is news: what says now this and now that must fill no room."""
 COUNTING_S = 1.0
 """For so long everything else waits for the count of who has stopped."""
 
@@ -137,6 +139,7 @@ class Watch:
         for incident in issuer.stopping(component):
             course = self.courses[incident]
             self._first_word(course, component)
+            self._take_back(course, component, now)
             if component not in course.proven and issuer.has_stopped(component, incident, now):
                 course.proven.add(component)
                 if course.ordered:
@@ -165,6 +168,19 @@ class Watch:
             if course.told is Told.CONFIRMED:
                 course.begin_anew(self._clock())
 
+    def _take_back(self, course: Course, component: str, now: float) -> None:
+        """Who said that it stands still, and says now that it works, is counted no more, and people hear of it."""
+        if component not in course.proven or not self._issuer.is_working(component, now):
+            return
+        if now - course.contradicted_at < CONTRADICTED_EVERY_S:
+            return
+        course.contradicted_at = now
+        course.proven.remove(component)
+        course.note(What.WORKING, component=component)
+        log.error("a component works in spite of a stop", component=component, incident=course.incident.id)
+        if course.told is Told.CONFIRMED:
+            course.begin_anew(now)
+
     def is_counting(self) -> bool:
         """A stop that was ordered here a moment ago is not confirmed."""
         if not self._counting:
@@ -186,13 +202,22 @@ class Watch:
             course.to_tell.set()
             course.to_send.set()
 
+    def tell_of_a_twin(self, component: str) -> None:
+        """Everything holds from now on, and people must know why."""
+        self.spawn(self._teller.tell_of_a_twin(component), "tell of another bot")
+
     def withdraw(self, incident: str) -> None:
         """Take the retained stop of what is over away, where nothing else stops the same."""
         known = self._issuer.known(incident)
         stopped = [each.target for each in self._issuer.incidents]
         if known is not None and known.target not in stopped and known.target not in self._withdrawn:
             self._withdrawn.append(known.target)
-            self.spawn(self._sender.withdraw(str(known.target)), f"withdraw {incident}")
+            self.spawn(self._withdraw(known.target), f"withdraw {incident}")
+
+    async def _withdraw(self, target: Target) -> None:
+        """Where the broker does not take it, the next time that it brings such a stop is another try."""
+        if not await self._sender.withdraw(str(target)) and target in self._withdrawn:
+            self._withdrawn.remove(target)
 
     async def _tell(self, course: Course) -> None:
         await self._teller.keep_telling(course)

@@ -44,6 +44,8 @@ class What(enum.StrEnum):
     WIDENED = "widened"
     """The signed stop of one that a component had named turned up."""
     STOPPED = "stopped"
+    WORKING = "working"
+    """It had said that it stands still, and then that it works."""
     CONFIRMED = "confirmed"
     NOT_CONFIRMED = "not confirmed"
     VERIFIED = "verified"

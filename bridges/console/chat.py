@@ -28,7 +28,7 @@ def chat(
         Path, typer.Option("--config", "-c", envvar="TOCSIN_CONFIG", help="The configuration file.")
     ] = Path("config.toml"),
 ) -> None:
-    """Talk to the running bot from this machine, also when no network works."""
+    """Talk to the running bot from this machine. It needs no network."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     wrong: list[TocsinError] = []
     interrupted = False

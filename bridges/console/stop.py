@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 STOPPED, NOT_CONFIRMED, NOTHING_SENT, INTERRUPTED = 0, 1, 2, 130
 BOT_MAY_TAKE_S = 2.0
 """A bot that has not answered by then may hang: the key is used beside it."""
+KEY_NEEDS_S = 10.0
+"""What is left of the wait for the stop key, where the bot carries it out and then confirms nothing."""
 ALL_HAVE_SPOKEN_S = 10.0
 """Where there is no list: within so long everybody who lives has said something."""
 LOOKS_AGAIN_S = 1.0
@@ -54,7 +56,9 @@ def stop(
         float, typer.Option("--wait", min=1, max=LONGEST_WAIT_S, help="Seconds after which it is not confirmed.")
     ] = 30.0,
 ) -> None:
-    """Stop everything, a group or a component from this machine, also when no bot and no chat works.
+    """Stop everything, a group or a component, also without a bot.
+
+    The running bot is asked first. Where it does not answer, your stop key is used: see `tocsin stop-key issue`.
 
     It ends with 0 where all listed components that are meant say so, signed; 1 where not; 2 where nothing was sent.
     """
@@ -118,8 +122,20 @@ class Stopping:
         elif not taken:
             self._screen.tell(strong("The bot does not carry it out.", Tone.WARN), f" {asking.why_not}".rstrip())
         else:
-            return await _within(asking.confirmed, end) is True
+            return await self._confirmed_by_the_bot(asking, end)
         return False
+
+    async def _confirmed_by_the_bot(self, asking: "Asking", end: float) -> bool:
+        """Whether the bot says in time that all have stopped. One that went away meanwhile may have sent nothing."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        patience = max(0.0, end - now - min(KEY_NEEDS_S, (end - now) / 2))
+        await asyncio.wait([asking.confirmed, asking.gone], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if not asking.confirmed.done():
+            went = "went away before it confirmed the stop" if asking.gone.done() else "has not confirmed the stop yet"
+            self._screen.tell(f"The bot {went}, so the stop key is used beside it.")
+            return False
+        return asking.confirmed.result()
 
     async def _send(self, target: Target, known: Known, end: float) -> int:
         """Send it with the stop key, and watch who stops."""

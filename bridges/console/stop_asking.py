@@ -37,6 +37,8 @@ class Asking:
         """Whether the bot carries it out, once it has said so, or cannot be reached."""
         self.confirmed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         """What it says has become of it: confirmed, or not."""
+        self.gone: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        """Done once the bot has gone away. It may be back since."""
         self.why_not = ""
         """Why the bot does not carry it out, in a sentence, where it is not the bot that has said so."""
         self._reached = False
@@ -69,6 +71,7 @@ class Asking:
 
     def lost(self) -> None:
         """The bot went away. It is looked for, and asked again under the same id."""
+        self._settle(self.gone, outcome=True)
 
     def refused(self, said: Said, why: str) -> None:  # noqa: ARG002 - a face is told which line; there is one
         """The bot did not take the line."""

@@ -5,7 +5,7 @@ It claims no more than was said: a claim that nobody can verify is shown as one.
 
 import contextlib
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 
 from rich.console import Console, RenderableType
 
@@ -16,6 +16,8 @@ from bot.words.terminal import to_terminal
 from wire.messages import Shown, Target
 
 MOST_ROWS = 40
+MOST_EACH = 12
+"""With more components than these, those that have stopped are one row: who has not must catch the eye."""
 MOST_NAMES = 10
 
 
@@ -39,14 +41,22 @@ def says(sight: Sight) -> Span:
     return Span(f"no answer, was {sight.shown}", tone=Tone.BAD)
 
 
-def standing(stop: KeyStop) -> Document:
+def standing(sights: Sequence[Sight]) -> Document:
     """Who has stopped and after how long, and who has not; those come first."""
+    crowd, others = list[Sight](), list[Sight]()
+    for each in sights:
+        is_settled = each.stopped and each.verified and len(sights) > MOST_EACH
+        (crowd if is_settled else others).append(each)
     rows: list[tuple[Words, Words, Words]] = [
-        (mono(each.component), says(each), _after(each)) for each in stop.sights[:MOST_ROWS]
+        (mono(each.component), says(each), _after(each)) for each in others[:MOST_ROWS]
     ]
-    left = len(stop.sights) - len(rows)
+    left = len(others) - len(rows)
     if left > 0:
         rows.append((f"and {left} more", "", ""))
+    if crowd:
+        rows.append(
+            (crowd[0].component if len(crowd) == 1 else f"{len(crowd)} components", says(crowd[0]), _between(crowd))
+        )
     if not rows:
         return document("Nobody is known yet whom this stop is meant for.")
     return document(table(("component", "says", "after"), rows))
@@ -90,7 +100,7 @@ class Screen:
         from rich.live import Live  # noqa: PLC0415 - a third of the import of rich, and only a terminal needs it
 
         def drawn() -> RenderableType:
-            shown, trouble = standing(stop), stop.trouble
+            shown, trouble = standing(stop.sights), stop.trouble
             whole = document(*shown.blocks, text(Span(trouble, tone=Tone.BAD))) if trouble else shown
             return to_terminal(whole)
 
@@ -153,6 +163,12 @@ def _sent(stop: KeyStop, key_id: str, person: str) -> str:
 def _nobody(stop: KeyStop) -> str:
     heard = names(stop.heard)
     return f"Nobody called {stop.target.id} was heard." + (f" There are: {heard}." if heard else "")
+
+
+def _between(crowd: list[Sight]) -> str:
+    """How long the first took, and the last."""
+    first, last = (_after(find(crowd, key=lambda each: each.stopped_after_s or 0.0)) for find in (min, max))
+    return first if first == last else f"{first.removesuffix(' s')} – {last}"
 
 
 def _after(sight: Sight) -> str:

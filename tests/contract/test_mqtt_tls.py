@@ -16,6 +16,7 @@ from demo.broker import Doors, LocalBroker, mosquitto
 from demo.certificates import Authority, Certificate
 from tests.faults.proxy import Proxy
 from wire import mqtt
+from wire.broker import Wish
 from wire.connection import Connection
 from wire.mqtt import Broker, Delivery, Link, Refused, Tls, Untrusted, Will
 
@@ -143,7 +144,7 @@ async def test_mqtt_3_1_1_is_spoken_over_tls(broker: LocalBroker) -> None:
     tending = asyncio.create_task(connection.tend())
     try:
         async with asyncio.timeout(PATIENCE):
-            assert await connection.subscribe([("three/#", 0)]) == {}
+            assert await connection.subscribe([("three/#", Wish())]) == {}
             await connection.publish("three/x", b"hello", 1, retain=False)
             assert await taken.get() == b"hello"
     finally:

@@ -76,18 +76,27 @@ async def test_a_bot_that_is_only_started_again_says_nothing_twice(field: Field)
     await field.work()
 
 
-async def test_a_stop_at_one_of_two_bots_with_the_same_key_is_taken_over_and_told_by_the_other(
+async def test_of_two_bots_with_the_same_key_one_steps_back_and_says_so_and_each_can_stop(
     field: Field, tmp_path: Path
 ) -> None:
     await field.bot.stop()
     async with Proxy(field.broker.address) as proxy, field.twin(tmp_path, "second", proxy) as second:
         await field.begun()
-        await field.work()
+        (alarm, *_) = await until(
+            lambda: [*field.news("under my key"), *second.news("under my key")], "one of them is alarmed"
+        )
+        assert alarm.words.startswith("ALARM: another bot answers")
+        before = second.open_incidents()
         order = field.say("!shutdown all")
-        told = await field.hears("STOPPED everything: 3 of 3", order)
-        also = await second.hears("STOPPED everything: 3 of 3")
-        assert "From a stop on the wire" in also.words
+        await until(lambda: second.open_incidents() != before, "the other one takes it over")
         assert second.open_incidents() == field.open_incidents()
-        stood_still(field.walkers.values(), told.at)
-    await field.reset()
+        await until(
+            lambda: [*field.news("STOPPED everything: 3 of 3", order), *second.news("STOPPED everything: 3 of 3")],
+            "who still gives leases confirms it",
+        )
+        stopped = boot_clock()
+    await field.bot.kill()
+    await field.begun()
+    await field.hears("STOPPED everything: 3 of 3")
+    stood_still(field.walkers.values(), stopped, await field.reset())
     await field.work()

@@ -226,7 +226,8 @@ async def test_who_may_not_do_it_may_not_agree_to_it(room: Room, world: World) -
 
 
 async def test_of_two_only_one_may_be_at_the_console(room: Room, world: World) -> None:
-    await room.said("!fire tower", "carol", standing=Standing.LOCAL)
+    card = await room.said("!fire tower", "carol", standing=Standing.LOCAL)
+    assert "Another person, an operator, and not at the console: !approve" in card
     (request,) = await room.system.approvals.open()
     assert "only one may be at the console" in await room.said(
         f"!approve {request.code}", "otto", standing=Standing.LOCAL
@@ -476,6 +477,21 @@ async def test_an_edit_while_the_stakes_are_looked_at_voids_the_request(room: Ro
     told = [to_plain(post.document) for post in await room.posts() if post.reply_to == message.event]
     assert any("is void: its message was edited" in words for words in told)
     assert await room.system.approvals.open() == []
+
+
+async def test_what_changes_while_the_approval_is_written_is_not_what_was_agreed_to(room: Room, world: World) -> None:
+    request = await room.asks()
+    loop = asyncio.get_running_loop()
+
+    async def meanwhile() -> None:
+        loop.call_soon(setattr, world, "wall", "fallen")  # behind the look at it, and before the disk has the approval
+
+    world.meanwhile = meanwhile
+    answer = await room.said(f"!approve {request.code}", "otto")
+    assert f"Not run: {request.code} is void, what it would hit has changed since it was asked for." in answer
+    assert world.fired == []
+    assert await room.state(request) is State.VOID
+    assert "is void" in await room.told(request)
 
 
 @pytest.mark.parametrize("who", ["otto", "carol"])

@@ -289,6 +289,32 @@ async def test_the_live_table_comes_after_a_moment_and_changes_at_most_every_two
         assert to_plain(post.document).startswith("STOPPING everything: 1 of 2 so far.")
 
 
+async def test_a_live_table_that_says_what_it_said_is_not_sent_again_and_names_what_was_told(
+    store: Store, walker: Component, crane: Component
+) -> None:
+    async with tower(store, walker, crane) as t:
+        course = await ordered(t)
+        await t.broker.until(lambda: bool(t.broker.stops()))
+        await t.talk(walker)
+        await t.later(1.5)
+        (first,) = await rows_of_the_table(store)
+        await t.later(2)
+        assert await rows_of_the_table(store) == [first]
+        await t.later(10)
+        assert await live(t) == {"room": "NOT CONFIRMED everything: 0 of 2 so far"}  # what walker said is old by now
+        told = await rows_of_the_table(store)
+        looked = course.shown_at
+        await t.later(LONG)
+        assert course.shown_at > looked
+        assert await rows_of_the_table(store) == told
+
+
+async def rows_of_the_table(store: Store) -> list[int]:
+    """The rows of the outbox that hold it."""
+    found = await store.read(lambda tx: list(tx.execute("SELECT id FROM outbox WHERE subject IS NOT NULL")))
+    return [row for (row,) in found]
+
+
 @pytest.mark.usefixtures("slow_deadline")
 async def test_the_live_table_is_corrected_by_the_news_at_every_place(
     store: Store, walker: Component, crane: Component

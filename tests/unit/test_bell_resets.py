@@ -26,7 +26,8 @@ from tests.unit.tower import (
     take_again,
     tower,
 )
-from wire.messages import LARGEST_STOP, Stop, Target
+from wire.latch import Kept
+from wire.messages import LARGEST_STOP, Open, Stop, Target
 
 pytestmark = pytest.mark.usefixtures("hurried")
 WALKER = Target(id="walker")
@@ -272,6 +273,26 @@ async def test_an_unsigned_incident_is_reset_for_those_whom_it_is_known_to_stop(
         assert damaged.latch.open == ()
 
 
+async def test_who_joins_an_unsigned_incident_while_its_reset_waits_for_the_disk_is_not_let_go(
+    store: Store, hang_disk: HangDisk
+) -> None:
+    walker, crane = (Component(name, kept=Kept((Open(A),))) for name in ("walker", "crane"))
+    async with tower(store, walker, crane) as t:
+        await t.talk(walker)
+        course = t.bell.course(A)
+        assert course is not None
+        async with hang_disk(store) as go_on:
+            ordering = asyncio.create_task(t.bell.order(B, WALKER, ORIGIN))  # so that there is something to write down
+            resetting = asyncio.create_task(t.bell.reset(course.incident, None, TWO))
+            await t.broker.until(lambda: t.broker.stops() != [])
+            joining = asyncio.create_task(t.bell.heard("crane", crane.asks()))
+            await asyncio.sleep(0)
+            assert t.bell.stopping("crane") == (A,)
+            go_on.set()
+            await asyncio.gather(ordering, resetting, joining)
+        assert (t.bell.stopping("walker"), t.bell.stopping("crane")) == ((B,), (A,))
+
+
 async def test_the_signed_stop_of_an_unsigned_incident_that_was_reset_stops_the_others(
     store: Store, walker: Component, crane: Component
 ) -> None:
@@ -313,6 +334,26 @@ async def test_a_broker_that_is_away_keeps_no_reset_from_counting(store: Store, 
         t.broker.away = False
         await t.talk(walker)
         assert walker.works
+
+
+async def test_what_a_broker_that_was_away_still_keeps_is_taken_away_when_it_brings_it(
+    store: Store, walker: Component
+) -> None:
+    async with tower(store, walker) as t:
+        await t.stopped(A, ALL, walker)
+        kept = next(payload for topic, payload in t.broker.sent if "/stop/" in topic)
+        t.broker.away = True
+        tries = t.broker.tries
+        await t.reset(A, None, TWO)
+        await t.broker.until(lambda: t.broker.tries > tries)
+        await t.looked_at()
+        assert t.broker.withdrawn() == []
+        t.broker.away = False
+        await t.bell.overheard(kept)  # as it comes to each who subscribes
+        await t.broker.until(lambda: t.broker.withdrawn() == ["all"])
+        await t.bell.overheard(kept)
+        await t.looked_at()
+        assert t.broker.withdrawn() == ["all"]
 
 
 async def test_who_does_not_come_back_is_told_of_once(

@@ -1,10 +1,13 @@
 """What the room is told of a stop: what is known, once, and no news is no stop."""
 
+import dataclasses
+import re
+
 import pytest
 
 from bot.stop import sending, telling, watch
 from bot.stop.course import Course
-from bot.stop.report import Stand, notice
+from bot.stop.report import MOST_EACH, Stand, live, notice
 from bot.store import Store, Tx, audit, incidents, outbox
 from bot.store.incidents import Told
 from bot.words.errors import StoreError
@@ -173,9 +176,26 @@ def test_a_notice_on_a_thousand_components_is_short_and_shows_first_what_runs() 
     course = Course(Incident(A, ALL, b"signed"), (), Told.NOTHING, 0.0, sent=True)
     words = to_plain(notice(course, Told.NOT_CONFIRMED, stands))
     assert len(words) < 4000
-    assert "and 960 more" in words
+    assert "985 components  stopped" in words
     assert "component-0994 and 5 more, or cut the power" in words
-    assert [name in words for name in ("component-0999", "component-0024", "component-0025")] == [True, True, False]
+    assert [name in words for name in ("component-0985", "component-0999", "component-0984")] == [True, True, False]
+    running = to_plain(notice(course, Told.NOT_CONFIRMED, tuple(stand(number) for number in range(1000))))
+    assert len(running) < 4000
+    assert "and 960 more" in running
+
+
+def test_of_a_crowd_those_who_stand_still_are_one_row_with_their_times_and_who_works_on_what_is_not_lost() -> None:
+    course = Course(Incident(A, ALL, b"signed"), (), Told.CONFIRMED, 0.0, sent=True)
+    still = [dataclasses.replace(stand(number, stopped=True), after_s=0.1 + number / 10) for number in range(20)]
+    still[3] = dataclasses.replace(still[3], remark="olga: new motor")
+    told = to_plain(live(course, tuple(still))).splitlines()
+    assert [re.split(r"\s{2,}", line) for line in told[2:]] == [
+        ["component", "says", "after", "remark"],
+        ["component-0003", "stopped", "0.4 s", "olga: new motor"],
+        ["19 components", "stopped", "0.1 – 2.0 s"],
+    ]
+    few = to_plain(live(course, tuple(still[:MOST_EACH])))
+    assert all(each.component in few for each in still[:MOST_EACH])
 
 
 async def test_a_disk_that_refuses_the_news_is_tried_again_and_not_in_a_frenzy(

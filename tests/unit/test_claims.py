@@ -1,14 +1,16 @@
 """What a component claims is told to people when it changes, once, and also where it changed over a restart."""
 
+import asyncio
+
 import pytest
 
-from bot.fleet.claims import MOST_SHOWN, Claims
+from bot.fleet.claims import CHANGED_EVERY_S, MOST_SHOWN, Claims
 from bot.store import Store, audit, outbox
 from bot.words import packed
 from bot.words.errors import StoreError
 from bot.words.message import Lane, Place
 from bot.words.plain import to_plain
-from tests.unit.tower import refuse, take_again
+from tests.unit.tower import PATIENCE, refuse, take_again
 
 ALARMS = (Place("chat", "alarms"), Place("chat", "office"))
 FIRST = ("group legs", "walk: danger none")
@@ -88,6 +90,37 @@ async def test_a_change_of_everything_is_told_within_bounds(store: Store, claims
     words = (await told(store))[0][1]
     assert words.count("now: ") == MOST_SHOWN
     assert "and 982 more" in words
+
+
+async def test_who_claims_now_this_and_now_that_is_told_of_within_bounds_and_its_last_word_is(store: Store) -> None:
+    now, waits, go_on = [0.0], asyncio.Event(), asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        waits.set()
+        await go_on.wait()
+        now[0] += seconds
+
+    claims = Claims(store, ALARMS[:1], queued=lambda: None, clock=lambda: now[0], pause=pause)
+    await claims("walker", FIRST)
+    await claims("walker", ("group arms",))
+    waiting = asyncio.create_task(claims("walker", FIRST))
+    async with asyncio.timeout(PATIENCE):
+        await waits.wait()
+        for number in range(50):
+            await claims("walker", (f"group g{number}",))  # nobody waits behind the one who is at it
+        assert len(await told(store)) == 1
+        go_on.set()
+        await waiting
+    assert now[0] == CHANGED_EVERY_S
+    (_, first), (_, second) = await told(store)
+    assert ("now: group arms" in first, "now: group g49" in second) == (True, True)
+
+
+async def test_what_is_on_disk_already_is_not_written_again(store: Store, claims: Claims) -> None:
+    await claims("walker", FIRST)
+    commits = store.counts.commits
+    await claims("walker", FIRST)
+    assert store.counts.commits == commits
 
 
 async def test_a_disk_that_refuses_loses_no_change(store: Store, claims: Claims) -> None:

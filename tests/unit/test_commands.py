@@ -52,6 +52,7 @@ async def test_help_shows_what_one_may_do_and_nothing_else(ask: Ask, who: str, s
     assert "!status" in shown
     assert "!help" in shown
     assert ("!shutdown <target>" in shown) is sees
+    assert shown.startswith("To stop everything: !shutdown all\n") is sees
 
 
 @pytest.mark.parametrize("name", ["shutdown", "!shutdown", "/Shutdown", "stop"])

@@ -3,15 +3,16 @@
 import dataclasses
 import re
 
+import orjson
 import pytest
 
 from bot.desk.authority import Action
 from bot.desk.card import card_of, digest_of
 from bot.desk.command import Stakes
-from bot.store import Store, incidents
+from bot.store import Store, audit, incidents
 from bot.store.incidents import Step, What
 from bot.store.requests import Request
-from bot.words.errors import UsageError
+from bot.words.errors import StoreError, UsageError
 from bot.words.people import People, Role
 from bot.words.plain import to_plain
 from commands.incident import (
@@ -27,7 +28,7 @@ from commands.incident import (
     verified,
 )
 from tests.unit.office import Office, office
-from tests.unit.tower import ALL, ORIGIN, TWO, A, B, Component
+from tests.unit.tower import ALL, ORIGIN, TWO, A, B, Component, refuse
 from wire.messages import Target
 
 pytestmark = pytest.mark.usefixtures("hurried")
@@ -228,6 +229,8 @@ async def test_the_card_of_a_reset_shows_who_stands_still_and_who_does_not(
         assert [hit.target for hit in (await stakes(o)).hits] == ["crane"]
         with pytest.raises(UsageError, match="Not stopped by this incident: walker"):
             await stakes(o, "aaaa walker")
+        with pytest.raises(UsageError, match=r"walker is a component\. .*: !reset INCIDENT walker"):
+            await stakes(o, "walker")
         await o.tower.reset(A, None, TWO)
         with pytest.raises(UsageError, match="This incident is reset already"):
             await stakes(o, "aaaa")
@@ -290,6 +293,48 @@ async def test_a_reset_by_two_lets_go_what_was_named(
         assert first.endswith("reset walker carol and otto")
         assert second.endswith("reset – carol and otto")
         assert last.endswith("ready – –")
+
+
+async def test_all_that_is_open_is_let_go_by_one_agreement(store: Store, people: People) -> None:
+    many = [Component(f"c{number:02d}", kept=None) for number in range(30)]  # each has stopped itself
+    async with office(store, people, *many) as o:
+        with pytest.raises(UsageError, match="No incident is open"):
+            await stakes(o, "all")
+        await o.talk(*many[:-1])
+        await o.tower.bell.order(A, ALL, ORIGIN)
+        at_stake = await stakes(o, "all")
+        assert [(hit.target, hit.now) for hit in at_stake.hits] == [("30 components", "NOT CONFIRMED")]
+        await o.tower.broker.until(lambda: o.tower.broker.stops() != [])
+        await o.talk(*many[:-1])
+        at_stake = await stakes(o, "ALL")
+        assert [(hit.target, hit.now) for hit in at_stake.hits] == [
+            ("29 components", "stopped"),
+            ("c29", "NOT CONFIRMED"),
+        ]
+        assert "30 incidents, all that are open: " in at_stake.note
+        assert "Not confirmed: c29." in at_stake.note
+        call = o.call("olga")
+        request = Request("abcd", call.id, "olga", call.message, "!reset all", "", 0.0, 600.0)
+        assert len(to_plain(card_of(request, reset, at_stake))) < 1200
+        await o.talk(many[-1])  # and there is one more
+        assert (await stakes(o, "all")).note != at_stake.note
+        with pytest.raises(UsageError, match="Components are let off one incident at a time"):
+            await stakes(o, "all c01")
+        said = await o.types(reset, "all", call=o.call("carol", agreed="otto"))
+        assert said == "RESET PENDING 31 incidents: by carol and otto. Each component is told as soon as it asks."
+        await o.talk(*many)
+        assert all(each.works for each in many)
+        resets = [orjson.loads(entry) for _, entry in await store.read(lambda tx: audit.last(tx, 500))]
+        assert sum(each["kind"] == "incident reset" and each["people"] == ["carol", "otto"] for each in resets) == 31
+
+
+async def test_a_disk_that_takes_no_reset_of_all_is_told(store: Store, people: People, walker: Component) -> None:
+    async with office(store, people, walker) as o:
+        await stopped(o, A, ALL, walker)
+        await refuse(store, "cleared")
+        with pytest.raises(StoreError):
+            await o.types(reset, "all", call=o.call("carol", agreed="otto"))
+        assert [each.id for each in o.tower.bell.incidents()] == [A]
 
 
 async def test_a_reset_of_many_by_name_is_one_short_line(store: Store, people: People) -> None:

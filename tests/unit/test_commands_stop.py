@@ -16,7 +16,7 @@ from commands.maintenance import end, maintenance, show
 from commands.shutdown import LONGEST_REASON, shutdown
 from commands.status import MOST_INCIDENTS, MOST_ROWS, status
 from tests.unit.office import Office, office
-from tests.unit.tower import BOT_KEY, ORIGIN, TWO, A, Component
+from tests.unit.tower import BOT_KEY, ORIGIN, TWO, A, Component, HangDisk
 from wire.birth import Birth
 from wire.envelope import seal
 from wire.messages import ROOT, Shown, Stop, Target
@@ -40,6 +40,20 @@ async def test_several_targets_are_stopped_by_one_line_each_by_its_own_incident(
         assert await targets(store) == ["id/walker", "group/arms"]
         assert await o.types(shutdown, "walker arms", call=call) == said  # as after a crash
         assert len(await targets(store)) == 2
+
+
+async def test_a_disk_that_hangs_keeps_none_of_several_targets_from_being_stopped(
+    store: Store, people: People, walker: Component, crane: Component, hang_disk: HangDisk
+) -> None:
+    async with office(store, people, walker, crane) as o, hang_disk(store) as go_on:
+        ordering = asyncio.create_task(o.types(shutdown, "walker crane"))
+        try:
+            await o.tower.broker.until(lambda: {"id/walker", "id/crane"} <= set(o.tower.broker.stops()))
+            assert not ordering.done()
+        finally:
+            go_on.set()
+            said = await ordering
+        assert said.count("STOPPING") == 2
 
 
 async def test_the_reason_and_who_gave_it_stand_in_the_course_and_not_on_the_wire(

@@ -10,17 +10,21 @@ import pytest
 
 from components.component import Component
 from components.gate import Gate
-from components.jobs import MOST_QUEUED, Job, Jobs, Name
+from components.halting import Halting
+from components.jobs import MOST_QUEUED, Job, Jobs, Name, always
 from components.orders import Orders
 from components.pace import Paced
 from components.threads import ThreadStep
 from components.trouble import LONGEST_TOLD, Cancelled, Stopped, checked_result, isolated, root_of, told
+from components.voice import Voice
 from wire import work
+from wire.enrolment import Enrolment
 from wire.envelope import PrivateKey
 from wire.errors import Rejected
 from wire.latch import Kept, Latch, Trusted
 from wire.messages import Lease, Stop, Target
-from wire.work import LARGEST_RESULT, Command, JobState, Reply, Status
+from wire.mqtt import Broker, Link
+from wire.work import LARGEST_RESULT, Command, JobState, Reply, Severity, Status
 
 PATIENCE = 10.0
 
@@ -298,10 +302,8 @@ async def test_a_thread_asks_the_latch_itself_also_while_the_event_loop_stands()
     async with running(machine):
         job = machine.begin(lambda job: job.in_thread(run))
         assert await asyncio.to_thread(working.wait, PATIENCE)
+        machine.on_clock = lambda: asked.set() if machine.now > 10 else None
         machine.now += 11  # the lease has run out, and from here to the next await the event loop stands
-        asks = itertools.count()
-        machine.on_clock = lambda: asked.set() if next(asks) >= 1 else None
-        machine.on_clock()
         assert asked.wait(PATIENCE)
         taken = len(steps)
         machine.on_clock = lambda: None
@@ -313,6 +315,7 @@ async def test_a_thread_asks_the_latch_itself_also_while_the_event_loop_stands()
 
 async def test_a_thread_that_nobody_waits_for_is_told_to_end_and_counts_as_work_until_it_has() -> None:
     machine, go_on, began, told_to_end = Machine(), threading.Event(), threading.Event(), list[str]()
+    left = asyncio.Event()
 
     def run(step: ThreadStep) -> None:
         step()
@@ -329,12 +332,14 @@ async def test_a_thread_that_nobody_waits_for_is_told_to_end_and_counts_as_work_
         assert await asyncio.to_thread(began.wait, PATIENCE)
         waiting.cancel()
         await asyncio.wait([waiting])
+        left.set()
         return {"left": "the thread"}
 
     machine.let()
     async with running(machine):
         job = machine.begin(call)
-        assert await asyncio.to_thread(began.wait, PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await left.wait()
         await turns()
         assert machine.said.ends == {}
         assert not machine.gate.is_at_rest
@@ -363,16 +368,19 @@ class Answered:
 
     def __init__(self) -> None:
         self.replies: asyncio.Queue[Reply] = asyncio.Queue()
+        self.fails = False
 
     def reply(self, to: str, reply: Reply) -> None:
         assert to == "bot"
         self.replies.put_nowait(reply)
 
     def failed(self, what: str, error: BaseException) -> None:
-        raise AssertionError(what) from error
+        if not self.fails:
+            raise AssertionError(what) from error
 
 
-async def test_a_command_that_was_let_does_not_begin_once_a_stop_has_come() -> None:
+@pytest.mark.parametrize("looked", [0, 1])
+async def test_a_command_that_was_let_does_not_begin_once_a_stop_has_come(looked: int) -> None:
     machine, answered, ran = Machine(), Answered(), list[int]()
     component = Component(title="A test", kind="test", version="1")
 
@@ -385,9 +393,139 @@ async def test_a_command_that_was_let_does_not_begin_once_a_stop_has_come() -> N
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
         orders = Orders(component, "c", machine.gate, answered, machine.jobs, tasks.create_task)
         orders.carry_out(order, "5e")
-        machine.stop()  # before the event loop has turned
+        await turns(looked)
+        machine.stop()  # between the last look and the first line of somebody's code
         assert (await answered.replies.get()).status is Status.REJECTED
     assert ran == []
+
+
+class Alerted:
+    """Where people are told what lasts."""
+
+    def __init__(self) -> None:
+        self.active: dict[str, str] = {}
+
+    def alert(self, severity: Severity, message: str, key: str = "") -> None:
+        assert severity is Severity.WARNING
+        self.active[key] = message
+
+    def clear(self, key: str) -> None:
+        self.active.pop(key, None)
+
+
+async def test_no_step_of_what_it_always_does_begins_once_a_stop_has_come() -> None:
+    machine, begun = Machine(), list[int]()
+
+    async def step() -> None:
+        begun.append(1)
+
+    machine.let()
+    working = asyncio.create_task(always(step, machine.gate, Alerted()))
+    await turns(1)  # it has looked, and its step is about to begin
+    assert not machine.gate.is_at_rest
+    machine.stop()
+    await turns()
+    working.cancel()
+    await asyncio.wait([working])
+    assert (begun, machine.gate.is_at_rest) == ([], True)
+
+
+@pytest.mark.parametrize("raised", [Stopped, Cancelled, GeneratorExit])
+async def test_whatever_a_command_raises_is_its_answer_and_nothing_else_ends(raised: type[BaseException]) -> None:
+    machine, answered = Machine(), Answered()
+    component = Component(title="A test", kind="test", version="1")
+
+    @component.command()
+    async def act() -> None:
+        raise raised
+
+    machine.let()
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        orders = Orders(component, "c", machine.gate, answered, machine.jobs, tasks.create_task)
+        answered.fails = True
+        orders.carry_out(Command("ab", "act", {}, (), "bot", 1, "alice"), "5e")
+        reply = await answered.replies.get()
+    assert (reply.status, reply.error) == (Status.ERROR, raised.__name__)
+
+
+async def test_no_thread_begins_for_a_job_that_has_ended() -> None:
+    machine, ran, tasks, over = Machine(), threading.Event(), list[asyncio.Task[None]](), asyncio.Event()
+
+    async def late(job: Job) -> None:
+        await over.wait()
+        await job.in_thread(lambda _: ran.set())
+
+    async def call(job: Job) -> None:
+        tasks.append(asyncio.create_task(late(job)))
+
+    machine.let()
+    async with running(machine):
+        assert (await machine.said.end(machine.begin(call))).state is JobState.DONE
+        over.set()
+        await asyncio.wait(tasks)
+    assert isinstance(tasks[0].exception(), Cancelled)
+    assert not ran.is_set()
+
+
+async def test_what_is_no_text_in_a_message_is_told_all_the_same() -> None:
+    machine = Machine()
+
+    async def call(job: Job) -> None:
+        await job.step(0.5, "the file \udcff")
+        machine.stop()
+        await job.step()
+
+    machine.let()
+    async with running(machine):
+        end = await machine.said.end(machine.begin(call))
+    assert (end.state, end.message) == (JobState.STOPPED, "the file ?")
+    assert b"the file ?" in end.to_bytes()
+
+
+def halting(halt: Callable[[], None]) -> Halting:
+    component = Component(title="A test", kind="test", version="1")
+    component.on_stop(halt)
+    enrolment = Enrolment("r", "c", (), Broker("127.0.0.1", 1), PrivateKey(bytes(32)).public, (), bytes(32))
+    link = Link(enrolment.broker, "c", receive=lambda _: None)
+    return Halting(component, Voice(enrolment, link, lambda _, __: None))
+
+
+@pytest.mark.parametrize("raised", [ValueError, Stopped, SystemExit])
+async def test_what_brings_the_work_down_never_keeps_a_stop_from_the_disk(
+    raised: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    def halt() -> None:
+        raise raised
+
+    halting(halt).at_once()
+    assert "what brings the work down has failed; it is tried again" in caplog.text
+
+
+async def test_at_the_end_the_work_is_brought_down_again_after_the_last_step_of_a_thread() -> None:
+    machine, go_on, began, seen = Machine(), threading.Event(), threading.Event(), list[str]()
+    first = asyncio.Event()
+
+    def run(step: ThreadStep) -> None:
+        step()
+        began.set()
+        go_on.wait(PATIENCE)
+        seen.append("on")
+
+    def halt() -> None:
+        seen.append("off")
+        first.set()
+
+    machine.let()
+    async with running(machine):
+        machine.begin(lambda job: job.in_thread(run))
+        assert await asyncio.to_thread(began.wait, PATIENCE)
+    machine.gate.close()
+    ending = asyncio.create_task(halting(halt).at_the_end(machine.gate))
+    async with asyncio.timeout(PATIENCE):
+        await first.wait()
+        go_on.set()
+        await ending
+    assert seen == ["off", "on", "off"]
 
 
 async def test_a_gate_that_is_closed_lets_nothing_through_whatever_the_latch_says() -> None:

@@ -286,3 +286,11 @@ def test_a_component_refuses_what_nobody_could_call() -> None:
         component.on_stop(plain)
     with pytest.raises(ValueError, match="from 1 to 64"):
         Component(title="A test", kind="test", version="1", jobs_at_once=0)
+    for never in (-1.0, float("nan"), 3601.0):
+        with pytest.raises(ValueError, match="stops_within_s is from 0 to 3600"):
+            Component(title="A test", kind="test", version="1", stops_within_s=never)
+
+    async def two(one: Job, other: Job) -> None: ...
+
+    with pytest.raises(TypeError, match="one and other are both Job"):
+        component.command()(two)

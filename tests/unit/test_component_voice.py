@@ -1,10 +1,12 @@
 """What a component says beside its statements: bounded, the newest of what lasts, and nothing before it is known."""
 
 import asyncio
+import threading
 
+import orjson
 import pytest
 
-from components.voice import ALERTS_AT_ONCE, MOST_ACTIVE, MOST_UNSENT, Voice
+from components.voice import ALERTS_AT_ONCE, MOST_ACTIVE, MOST_UNSENT, FromAnywhere, Voice
 from wire.enrolment import Enrolment
 from wire.envelope import PrivateKey
 from wire.mqtt import Broker, Link
@@ -19,7 +21,13 @@ class Away:
     def __init__(self) -> None:
         self.dropped: list[str] = []
         link = Link(ENROLMENT.broker, "c", receive=lambda _: None)
-        self.voice = Voice(ENROLMENT, link, lambda topic, _: self.dropped.append(topic))
+        self.values: list[float] = []
+        self.voice = Voice(ENROLMENT, link, self._drop)
+
+    def _drop(self, topic: str, payload: bytes) -> None:
+        self.dropped.append(topic)
+        if topic.startswith("r/tele/"):
+            self.values.append(orjson.loads(payload)["value"])
 
 
 def reply(number: int) -> Reply:
@@ -102,3 +110,38 @@ async def test_it_waits_for_a_connection_without_turning_in_circles() -> None:
     assert not saying.done()
     saying.cancel()
     await asyncio.wait([saying])
+
+
+async def test_what_an_earlier_run_left_is_taken_back_once() -> None:
+    voice = Away().voice
+    voice.introduced()
+    for _ in range(3):
+        voice.clear("door")
+    assert voice.waiting == ("r/alert-active/c/door",)
+
+
+async def test_what_is_no_text_can_be_told() -> None:
+    voice = Away().voice
+    voice.alert(Severity.INFO, "the file \udcff", "file")
+    voice.introduced()
+    assert voice.waiting == ("r/alert-active/c/file",)
+
+
+async def test_of_what_a_busy_thread_says_the_newest_waits_alone() -> None:
+    away = Away()
+    away.voice.introduced()
+    anywhere = FromAnywhere(away.voice)
+
+    def busy() -> None:
+        for number in range(1000):
+            anywhere.value("heat", number)
+            anywhere.alert(Severity.INFO, f"at {number}", "heat")
+            anywhere.alert(Severity.INFO, f"at {number}", "")
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    thread.join(10)  # the event loop stands
+    await asyncio.sleep(0)
+    assert away.dropped == ["r/tele/c/heat"]
+    assert away.values == [999]
+    assert len(away.voice.waiting) == 1 + ALERTS_AT_ONCE

@@ -192,3 +192,13 @@ def test_the_newest_resets_are_remembered(file: Path) -> None:
     kept = Disk(file).read()
     assert kept is not None
     assert kept.reset == tuple(resets[10:])
+
+
+def test_a_link_to_the_file_is_followed_and_stays(tmp_path: Path) -> None:
+    target, link = tmp_path / "kept" / "latch", tmp_path / "latch"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    assert Disk(link).is_missing()
+    assert Disk(link).write(Kept((Open("1" * 32),)))
+    assert link.is_symlink()
+    assert Disk(target).read() == Kept((Open("1" * 32),))

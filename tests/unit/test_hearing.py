@@ -140,6 +140,44 @@ async def test_too_much_is_dropped_and_counted_and_then_there_is_room_again(
         assert sorted(set(e.answered())) == ["walker-0", "walker-1", "walker-2"]
 
 
+async def test_who_never_stops_talking_keeps_nobody_from_an_answer(
+    store: Store, three: list[Component], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, _ = three
+    monkeypatch.setattr(hearing, "ANSWER_WITHIN_S", 0.05)
+    async with ears(store, *three) as e, asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+
+        async def flood() -> None:
+            while True:
+                e.hearing.put(first.name, b"nonsense")
+                await asyncio.sleep(0)
+
+        talking = tasks.create_task(flood())
+        running = tasks.create_task(e.hearing.run())
+        e.put(second)
+        await e.tower.broker.until(lambda: second.name in e.answered())
+        talking.cancel()
+        e.put(second)
+        await e.tower.broker.until(lambda: e.answered().count(second.name) == 2)
+        running.cancel()
+
+
+async def test_one_component_does_not_take_the_room_of_the_others(
+    store: Store, three: list[Component], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, _ = three
+    monkeypatch.setattr(hearing, "MOST_BYTES", 200 * len(first.asks()))
+    async with ears(store, *three) as e:
+        e.put(*[first] * 300)
+        assert e.hearing.overrun == 300 - hearing.MOST_OF_ONE
+        e.put(second)
+        await e.hearing.deal()
+        assert "walker-1" in e.answered()
+        e.put(first)
+        await e.hearing.deal()
+        assert e.hearing.overrun == 300 - hearing.MOST_OF_ONE
+
+
 async def test_it_runs_until_it_is_cancelled_and_answers_what_comes(store: Store, three: list[Component]) -> None:
     async with ears(store, *three) as e, asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(e.hearing.run())

@@ -1,5 +1,7 @@
 """Whose signature counts: components follow the bot's key and the roster of stop keys, and nobody else leads them."""
 
+import asyncio
+
 import pytest
 import structlog.testing
 
@@ -7,7 +9,7 @@ from bot.stop.keyring import MOST_SERIAL, Keyring
 from bot.store import Store, audit, keychain
 from bot.store.keychain import KeptRoster
 from bot.words.errors import SettingsError
-from tests.unit.tower import ALL, BOT_KEY, A, Component, refuse, take_again, tower
+from tests.unit.tower import ALL, BOT_KEY, PATIENCE, A, Component, HangDisk, refuse, take_again, tower
 from wire.chain import hand_over
 from wire.envelope import PrivateKey, seal, unseal
 from wire.messages import ROOT, Drill, Roster, Stop
@@ -142,6 +144,17 @@ async def test_a_number_beyond_all_bounds_raises_nothing_and_is_no_reason_to_hol
         assert await store.read(keychain.last_roster) == before
         assert t.broker.to("roster", "walker") == []
         assert walker.works
+
+
+async def test_a_disk_that_hangs_keeps_nobody_from_a_lease_because_somebody_has_a_later_roster(
+    store: Store, walker: Component, crane: Component, hang_disk: HangDisk
+) -> None:
+    assert walker.latch.take_roster(Roster(2**40, ()))
+    async with tower(store, walker, crane, stop_keys={str(OLGA): "olga"}) as t:
+        await t.bell.heard("crane", crane.asks())
+        async with hang_disk(store), asyncio.timeout(PATIENCE / 2):
+            await t.talk(walker, crane, rounds=1)
+        assert (walker.works, crane.works) == (True, True)
 
 
 async def test_a_roster_that_the_disk_refused_counts_and_its_number_is_not_used_again(
