@@ -20,7 +20,7 @@ demo: .venv/.demo ## Talk to a whole system on this machine; ARGS=--tour shows i
 	@.venv/bin/python -m demo $(ARGS)
 
 test: .venv/.dev mosquitto ## Run the tests; ARGS="-k stop" runs some of them
-	@.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.dev ## Judge the code: ruff, its formatter, and pyright in strict mode
 	@.venv/bin/ruff check .

@@ -184,7 +184,7 @@ def rotate_bot_key(config: Config = Path("config.toml")) -> None:
         loaded = _load(config)
         old, new = asyncio.run(keys.rotate(loaded.bot.folder, loaded.mqtt.root))
         typer.echo(f"The bot's key is {new.id} now. It was {old.id}. Start the bot again, and back its folder up.")
-        typer.echo("Each component follows when it next asks; until then it is held. `!keys` shows who has.")
+        typer.echo("Each component follows when it next asks; until then it is held. `!status` shows how each is.")
         typer.echo("This is no help against a stolen key: who has the old one can follow, too. Then enrol them anew.")
 
 

@@ -70,13 +70,13 @@ async def take(call: Call, incident: str = "") -> Document:
     action=Action.GOVERN,
     summary="Say that you stood beside a component and that it stands still",
 )
-async def verified(call: Call, component: ComponentName, words: str, /, *more: str) -> Document:
+async def verified(call: Call, component: ComponentName, what_i_saw: str, /, *more: str) -> Document:
     """It is shown as seen by a person, never as its own word."""
     bell = call.system.bell
     courses = [course for each in bell.stopping(component) if (course := bell.course(each)) is not None]
     if not courses:
         raise UsageError(f"Nothing stops {component} now.", hint="!incident shows what is open.")
-    seen = " ".join((words, *more))[:LONGEST_WORDS]
+    seen = " ".join((what_i_saw, *more))[:LONGEST_WORDS]
     for course in courses:
         await bell.note(course, Step(What.VERIFIED, component, call.person.name, seen))
     ids = _names([course.incident.id[:8] for course in courses])
@@ -147,11 +147,11 @@ def _of_those_that_may_run(stands: list[Stand]) -> str:
 )
 async def reset(call: Call, incident: str = "", /, *components: ComponentName) -> Document:
     """Two persons have agreed. Each component is told when it next asks, and only if it stands still."""
+    course = None if incident.lower() in EVERYTHING else _followed(call, incident)
     assert call.approved_by is not None  # noqa: S101 - the desk runs this only when a second person has agreed
     people = (call.person.name, call.approved_by.name)
-    if incident.lower() in EVERYTHING:
+    if course is None:
         return await _reset_all(call, people)
-    course = _followed(call, incident)
     whom = frozenset[str](components) or None
     await call.system.bell.reset(course.incident, whom, people)
     told = _names(list(components)) or named(course.incident.target)

@@ -17,6 +17,9 @@ from wire.errors import NotSent, WireError
 from wire.latch import Latch
 from wire.mqtt import Link, Unconfirmed
 
+BIRTH_WITHIN_S = 1.0
+"""So long the first question waits for the broker to confirm the birth before it: a broker that never does must not
+silence the component."""
 GAP_S = 0.25
 """Between two questions that no stop and no reset calls for: too many at once, and the answers would come too late."""
 
@@ -53,9 +56,16 @@ class Asking:
         self._due = True
         self._gate.wake()
 
+    def notice(self) -> None:
+        """Time has passed. Where silence is a stop it counts from then, before anything else that happens now."""
+        if self._latch.silence(self._clock()):
+            log.warning("stopped: nobody lets it work any more")
+            self.soon()
+
     async def run(self) -> None:
         """Ask until cancelled."""
         while True:
+            self.notice()
             while self._birth_due and self._link.connected:
                 self._birth_due = False
                 await self._be_born()
@@ -78,10 +88,6 @@ class Asking:
         due = began + self._latch.ttl_s / 4 * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
         while not self._due:
             now = self._clock()
-            if self._latch.silence(now):
-                log.warning("stopped: nobody lets it work any more")
-                self.soon()
-                return
             if self._latch.shown(now) is not self._said:
                 due = min(due, began + GAP_S)
             left = due - loop.time()
@@ -91,12 +97,16 @@ class Asking:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, ends_in + 0.001) if ends_in > 0 else left):
                     await self._gate.change()
+            self.notice()
 
     async def _be_born(self) -> None:
         birth = self._component.birth(self._enrolment, self._latch.session)
         try:
             sealed = self._voice.sealed("birth", birth.to_bytes())
-            await self._link.publish(self._topic("birth"), sealed, qos=1, retain=True)
+            async with asyncio.timeout(BIRTH_WITHIN_S):
+                await self._link.publish(self._topic("birth"), sealed, qos=1, retain=True)
+        except TimeoutError:
+            log.warning("the broker has not confirmed the birth within %g s", BIRTH_WITHIN_S)
         except (NotSent, Unconfirmed):
             return  # the connection is over; the next one begins with a birth
         except WireError as error:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from components.jobs import Job
 from components.schema import Signature, signature
-from wire.birth import Birth, Danger, Offer, OnSilence, Stream
+from wire.birth import LONGEST_DEADLINE_MS, Birth, Danger, Offer, OnSilence, Stream
 from wire.enrolment import Enrolment
 from wire.fields import ID
 from wire.work import CANCEL, Severity
@@ -66,7 +66,7 @@ class Values:
     def send(self, value: float) -> None:
         """A value of now. Where nobody hears it, it is dropped, and the newest wins."""
         if self._component.outlet is not None and math.isfinite(value):
-            self._component.outlet.value(self._name, value)
+            self._component.outlet.value(self._name, float(value))  # a kind of number that others bring is no JSON
 
 
 class Component:
@@ -84,6 +84,8 @@ class Component:
     ) -> None:
         if not 1 <= jobs_at_once <= MOST_AT_ONCE:
             raise ValueError(f"jobs_at_once is from 1 to {MOST_AT_ONCE}, not {jobs_at_once}.")
+        if not 0 <= stops_within_s <= LONGEST_DEADLINE_MS / 1000:
+            raise ValueError(f"stops_within_s is from 0 to {LONGEST_DEADLINE_MS // 1000}, not {stops_within_s}.")
         self.title, self.kind, self.version = title, kind, version
         self.stops_within_s = stops_within_s
         self.on_silence = on_silence

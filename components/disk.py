@@ -28,7 +28,7 @@ class Disk:
     """Reads and replaces the file."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.resolve()  # to replace a link would leave what it leads to as it was
 
     def is_missing(self) -> bool:
         """Whether nothing is there, not even something damaged."""

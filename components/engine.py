@@ -11,16 +11,15 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from components.always import always
 from components.asking import Asking
 from components.component import Component
 from components.disk import Disk
 from components.gate import Gate
 from components.halting import Halting
-from components.jobs import Jobs
+from components.jobs import Jobs, always
 from components.orders import Orders
-from components.outlet import FromAnywhere
-from components.voice import Voice
+from components.trouble import told
+from components.voice import FromAnywhere, Voice
 from wire.birth import Birth
 from wire.chain import read_hand_over
 from wire.clock import boot_clock
@@ -89,6 +88,7 @@ class Engine:
 
     async def run(self) -> None:
         """Be the component until cancelled. What breaks ends it."""
+        self._link.abandon()  # whenever it ends, the broker says so at once, and nobody waits for a silence
         for topic in self._readers:
             await self._link.subscribe(topic, qos=1)
         parts = [self._link.run(), self._asking.run(), self._bring_down(), self._jobs.run(), self._voice.run()]
@@ -100,7 +100,7 @@ class Engine:
                 for part in (*parts, self._until_broken()):
                     self._tasks.create_task(self._whole(part))
         finally:
-            await self._halting.at_the_end()
+            await self._halting.at_the_end(self._gate)
             self._component.outlet = None
 
     async def _whole(self, part: Coroutine[Any, Any, None]) -> None:
@@ -137,6 +137,7 @@ class Engine:
         return {f"{self.enrolment.root}/{topic}": reader for topic, reader in readers.items()}
 
     def _receive(self, delivery: Delivery) -> None:
+        self._asking.notice()
         reader = self._readers.get(delivery.topic)
         if reader is None:
             return
@@ -156,7 +157,7 @@ class Engine:
         self._refusals += 1
         now = asyncio.get_running_loop().time()
         if now - self._told_refusal >= TOLD_EVERY_S:
-            log.warning("refused on %s: %s (%d since the last such line)", topic, error, self._refusals)
+            log.warning("refused on %s: %s (%d since the last such line)", topic, told(error), self._refusals)
             self._told_refusal, self._refusals = now, 0
 
     def _read_stop(self, envelope: bytes) -> Act | None:
@@ -165,8 +166,11 @@ class Engine:
         keys = (self.latch.key, *self._stop_keys)
         try:
             stop = Stop.parse(unseal(envelope, self.enrolment.root, "stop", *keys))
-        except BadSignature:  # a drill goes the way of a stop
-            drill = Drill.parse(unseal(envelope, self.enrolment.root, "drill", *keys))
+        except BadSignature as no_stop:  # a drill of the bot goes the way of a stop
+            try:
+                drill = Drill.parse(unseal(envelope, self.enrolment.root, "drill", self.latch.key))
+            except BadSignature:
+                raise no_stop from None
             return lambda: self._take_drill(drill)
 
         def act() -> None:

@@ -32,8 +32,10 @@ class Halting:
         halt = self._component.halt
         if not self._has_begun and halt is not None and not inspect.iscoroutinefunction(halt):
             try:
-                halt()
-            except Exception:
+                coming = halt()
+                if inspect.iscoroutine(coming):  # it is awaited when its turn comes
+                    coming.close()
+            except BaseException:  # the latch must be written, also where somebody wants to end the program
                 log.exception("what brings the work down has failed; it is tried again")
         self._has_begun = True
 
@@ -41,11 +43,14 @@ class Halting:
         """No incident is open any more."""
         self._has_begun = False
 
-    async def at_the_end(self) -> None:
+    async def at_the_end(self, gate: Gate) -> None:
         """The program ends, and what it has switched on must not outlive its latch."""
         try:
             async with asyncio.timeout(self._component.stops_within_s):
                 failure = await self._failure()
+                if not gate.is_at_rest:  # a thread may be in its last step, and switch something on
+                    await self._at_rest(gate)
+                    failure = await self._failure()
         except TimeoutError:
             failure = TimeoutError(f"it has not returned within {self._component.stops_within_s:g} s")
         if failure is not None:
@@ -59,12 +64,15 @@ class Halting:
             was_at_work = not gate.is_at_rest
             await self._halted()
             if was_at_work:
-                while not gate.is_at_rest:
-                    await gate.change()
+                await self._at_rest(gate)
                 await self._halted()  # its last step may have switched something on
         finally:
             overdue.cancel()
         self._voice.clear(NOT_DOWN)
+
+    async def _at_rest(self, gate: Gate) -> None:
+        while not gate.is_at_rest:
+            await gate.change()
 
     async def _halted(self) -> None:
         while (failure := await self._failure()) is not None:
@@ -77,7 +85,7 @@ class Halting:
         async def halt() -> None:
             if self._component.halt is not None:
                 coming = self._component.halt()
-                if coming is not None:
+                if inspect.isawaitable(coming):
                     await coming
 
         task = await isolated(halt())

@@ -1,24 +1,26 @@
-"""Jobs: work that takes a while, step by step, each step with permission. None begins, or goes on, without it.
+"""Work, step by step: jobs, and what a component always does. No step begins without permission.
 
 A job that is held goes on by itself; one that was stopped has ended. What a job raises ends it, and nothing else.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from components.gate import Gate
 from components.pace import Paced
 from components.threads import ThreadStep, run_in_thread
-from components.trouble import Cancelled, Stopped, checked_result, isolated, root_of, told
+from components.trouble import Cancelled, Stopped, checked_result, isolated, readable, root_of, told
 from wire import work
 from wire.errors import Rejected
-from wire.work import PROGRESS_EVERY_S, JobState
+from wire.work import PROGRESS_EVERY_S, JobState, Severity
 
 MOST_QUEUED = 16
 LONGEST_MESSAGE = 300
+AGAIN_S = 1.0
+STEP_FAILED = "step-failed"
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -58,7 +60,7 @@ class Job:
         self._name = name
         self._gate = gate
         self._says = says
-        self._seq = 0
+        self._seq = -1
         self._state = JobState.QUEUED
         self._progress: float | None = None
         self._message = ""
@@ -87,13 +89,16 @@ class Job:
     async def in_thread(self, run: Callable[[ThreadStep], T]) -> T:
         """Run what keeps a processor busy in a thread. It is given a `step` of its own, which it calls as often.
 
-        What has ended no longer, but has not come to its next `step`, still counts as work.
+        What has ended no longer, but has not come to its next `step`, still counts as work. Raises Stopped or
+        Cancelled where the job is to end, or has ended.
         """
-        return await run_in_thread(self, run, self._threads)
+        self.check()
+        return await run_in_thread(self, run, self._gate, self._threads)
 
     def may_go_on(self) -> bool:
         """Whether a step could be taken at once. It can be asked in any thread."""
-        return not self._is_cancelled and self._ended_by is None and self._gate.may_work()
+        is_over = self._is_cancelled or self._ended_by is not None or self._state.is_over
+        return not is_over and self._gate.may_work()
 
     @property
     def has_more_to_say(self) -> bool:
@@ -105,7 +110,7 @@ class Job:
         if progress is not None and progress == progress:  # noqa: PLR0124 - not where it is no number
             self._progress = min(1.0, max(0.0, float(progress)))
         if message:
-            self._message = message[:LONGEST_MESSAGE]
+            self._message = readable(message)[:LONGEST_MESSAGE]
         if self._state is JobState.RUNNING:
             self._tell()
 
@@ -239,3 +244,39 @@ class Jobs:
                     await job.carry_out(call)
             finally:
                 del self._running[name]
+
+
+class Alerts(Protocol):
+    """Where people are told what lasts."""
+
+    def alert(self, severity: Severity, message: str, key: str = "") -> None:
+        """Have them know."""
+        ...
+
+    def clear(self, key: str) -> None:
+        """It is over."""
+        ...
+
+
+async def always(step: Callable[[], Awaitable[None]], gate: Gate, alerts: Alerts) -> None:
+    """Take one step after the other, until cancelled. One that fails is told, and after a while the next is taken."""
+
+    async def whole() -> None:
+        if gate.may_work():  # a stop may have come since this was begun
+            await step()
+
+    while True:
+        if not gate.may_work():
+            await gate.change()
+            continue
+        with gate.at_work():
+            task = await isolated(whole())
+        raised = RuntimeError("it has cancelled itself") if task.cancelled() else task.exception()
+        if raised is None:
+            alerts.clear(STEP_FAILED)
+            await asyncio.sleep(0)
+            continue
+        error = root_of(raised)
+        log.error("a step failed", exc_info=error)
+        alerts.alert(Severity.WARNING, f"A step of its work failed: {told(error)}", STEP_FAILED)
+        await asyncio.sleep(AGAIN_S)

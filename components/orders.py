@@ -73,21 +73,27 @@ class Orders:
     async def _at_once_and_answer(
         self, command: Command, offered: Offered, call: Callable[[], Coroutine[Any, Any, Any]]
     ) -> None:
+        may_begin = False
+
         async def within_time() -> Any:
+            nonlocal may_begin
+            may_begin = self._gate.may_work()  # a stop may have come since it was let
+            if not may_begin:
+                return None
             async with asyncio.timeout(MAY_TAKE_S):
                 return await call()
 
         try:
             with self._gate.at_work():
-                if not self._gate.may_work():  # a stop has come since it was let
-                    self._answer(command, Status.REJECTED, "the component was stopped or held meanwhile")
-                    return
                 task = await isolated(within_time())
         finally:
             self._at_once -= 1
+        if not may_begin:
+            self._answer(command, Status.REJECTED, "the component was stopped or held meanwhile")
+            return
         try:
             result = checked_result(task.result())
-        except (Exception, asyncio.CancelledError, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever it raises is told
+        except BaseException as raised:  # noqa: BLE001 - its task is over: whatever it raised is told
             error = root_of(raised)
             self._answer(command, Status.ERROR, told(error))
             self._answers.failed(f"The command {offered.name} failed", error)

@@ -7,6 +7,8 @@ import argparse
 import asyncio
 import contextlib
 import faulthandler
+import fcntl
+import functools
 import logging
 import os
 import signal
@@ -23,6 +25,7 @@ from wire.errors import WireError
 from wire.latch import TTL_S
 
 END_WITHIN_S = 5.0
+"""So long its end may take, beside the time that its work takes to come down."""
 LOOK_EVERY_S = 1.0
 STUCK_AFTER = round(TTL_S / LOOK_EVERY_S)
 """Looks after which an event loop that has not turned is taken for stuck: no permission lasts longer."""
@@ -60,18 +63,47 @@ def run(component: Component, enrolment: Path, latch: Path | None, *, make_latch
     latch = latch or enrolment.with_suffix(".latch")
     if latch.resolve() == enrolment.resolve():
         raise WireError(f"{latch} is the enrolment. Name another file for the latch.")
-    asyncio.run(_until_told(component, loaded, latch, make_latch=make_latch))
+    with _alone(latch):
+        asyncio.run(_until_told(component, loaded, latch, make_latch=make_latch))
+
+
+@contextlib.contextmanager
+def _alone(latch: Path) -> Generator[None]:
+    """Keep a second process away from the latch: each would write over what the other has latched."""
+    beside = latch.resolve()
+    beside = beside.with_name(f"{beside.name}.lock")
+    try:
+        lock = os.open(beside, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise WireError(
+            f"{latch} cannot be written, and what cannot keep a stop must not work: {error.strerror}."
+        ) from error
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it goes with the process, however that ends
+    except OSError as error:
+        os.close(lock)
+        raise WireError(f"Another process has the latch {latch}. One component runs once: end the other.") from error
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 async def _until_told(component: Component, enrolment: Enrolment, latch: Path, *, make_latch: bool) -> None:
-    engine = Engine(component, enrolment, latch, make_latch=make_latch, ending=_end_soon)
+    end_soon = functools.partial(_end_soon, component.stops_within_s + END_WITHIN_S)
+    engine = Engine(component, enrolment, latch, make_latch=make_latch, ending=end_soon)
     with _watched():
         working = asyncio.ensure_future(engine.run())
         loop = asyncio.get_running_loop()
 
         def end(_: int, __: FrameType | None) -> None:
-            _end_soon()  # this is heard also while somebody's code keeps the event loop from turning
-            loop.call_soon_threadsafe(working.cancel)
+            if not working.cancelling():
+                end_soon()  # this is heard also while somebody's code keeps the event loop from turning
+            loop.call_soon_threadsafe(cancel)
+
+        def cancel() -> None:
+            if not working.cancelling():  # a second signal must not interrupt what brings the work down
+                working.cancel()
 
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, end)
@@ -80,9 +112,9 @@ async def _until_told(component: Component, enrolment: Enrolment, latch: Path, *
         working.result()
 
 
-def _end_soon() -> None:
+def _end_soon(within_s: float) -> None:
     """End the process, also where somebody's code does not want to."""
-    faulthandler.dump_traceback_later(END_WITHIN_S, exit=True, file=sys.__stderr__ or sys.stderr)
+    faulthandler.dump_traceback_later(within_s, exit=True, file=sys.__stderr__ or sys.stderr)
 
 
 @contextlib.contextmanager

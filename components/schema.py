@@ -66,6 +66,8 @@ def signature(function: Callable[..., Any], *, without: type | None = None) -> t
         if name not in hints:
             raise TypeError(f"{function.__name__}: {name} needs a type.")
         if without is not None and hints[name] is without:
+            if left_out is not None:
+                raise TypeError(f"{function.__name__}: {left_out} and {name} are both {without.__name__}: one can be.")
             left_out = name
             continue
         try:

@@ -6,11 +6,13 @@ component does not say that its work is down.
 
 import asyncio
 import concurrent.futures
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast
 
+from components.gate import Gate
 from components.trouble import Cancelled, Stopped
 
 NOTE_EVERY_S = 0.1
@@ -62,14 +64,16 @@ class ThreadStep:
         return not self.is_abandoned and self._job.may_go_on()
 
 
-async def run_in_thread(job: Asks, run: Callable[[ThreadStep], T], at_work: set[asyncio.Future[Any]]) -> T:
-    """Run it, and wait for it. It is among those at work for as long as it runs, also where nobody waits any more."""
+async def run_in_thread(job: Asks, run: Callable[[ThreadStep], T], gate: Gate, running: set[asyncio.Future[Any]]) -> T:
+    """Run it, and wait for it. It is at work for as long as it runs, also where nobody waits any more."""
     loop = asyncio.get_running_loop()
     step = ThreadStep(job, loop)
     ended: asyncio.Future[T] = loop.create_future()
+    at_work = contextlib.ExitStack()
 
     def settle(result: T | None, error: BaseException | None) -> None:
-        at_work.discard(ended)
+        running.discard(ended)
+        at_work.close()
         if error is None:
             ended.set_result(cast("T", result))
         else:
@@ -86,9 +90,10 @@ async def run_in_thread(job: Asks, run: Callable[[ThreadStep], T], at_work: set[
         except RuntimeError:
             return  # the event loop is gone: nobody waits
 
-    at_work.add(ended)
-    ended.add_done_callback(lambda each: each.exception())  # also where nobody waits any more
     threading.Thread(target=whole, name=f"job-{job.id}", daemon=True).start()
+    running.add(ended)  # now, because the system may refuse a thread
+    at_work.enter_context(gate.at_work())
+    ended.add_done_callback(lambda each: each.exception())  # also where nobody waits any more
     try:
         return await asyncio.shield(ended)
     finally:

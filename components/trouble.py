@@ -47,9 +47,17 @@ def root_of(error: BaseException) -> BaseException:
 
 def told(error: BaseException) -> str:
     """An error in a line."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        text = f"{type(error).__name__}: {error}".removesuffix(": ")
+    except Exception:  # noqa: BLE001 - somebody's own class, which cannot even be told
+        text = type(error).__name__
     line = "".join(each if each.isprintable() else " " for each in text)
     return line if len(line) <= LONGEST_TOLD else f"{line[:LONGEST_TOLD]}…"
+
+
+def readable(text: str) -> str:
+    """A text that can be sent: the names of files may hold what is no text."""
+    return text.encode(errors="replace").decode()
 
 
 def checked_result(result: object) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ import dataclasses
 import datetime as dt
 import itertools
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from collections.abc import Callable
 import orjson
 
 from components.pace import Paced
-from components.trouble import told
+from components.trouble import readable, told
 from wire import work
 from wire.enrolment import Enrolment
 from wire.envelope import seal
@@ -58,6 +59,8 @@ class Voice:
         self._unsent: dict[str, _Unsent] = {}
         self._numbers = itertools.count()
         self._active: dict[str, Alert] = {}
+        self._cleared: set[str] = set()
+        """Keys that this run has taken back."""
         self._paced: dict[str, Paced] = {}
         self._alerts_left = float(ALERTS_AT_ONCE)
         self._alerts_seen = 0.0
@@ -147,8 +150,11 @@ class Voice:
         self._pace(f"alert {key}", ALERT_EVERY_S, lambda: self._tell_active(key))
 
     def clear(self, key: str) -> None:
-        """What lasted is over."""
-        if self._active.pop(key, None) is not None:
+        """What lasted is over. What an earlier run may have left with the broker is taken back, too, once."""
+        is_left = key not in self._cleared and len(self._cleared) < MOST_PACED
+        if self._active.pop(key, None) is not None or is_left:
+            if is_left:
+                self._cleared.add(key)
             self._pace(f"alert {key}", ALERT_EVERY_S, lambda: self._tell_active(key))
 
     def failed(self, what: str, error: BaseException) -> None:
@@ -195,4 +201,51 @@ class Voice:
 
 
 def _short(text: str) -> str:
+    text = readable(text)
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+
+
+class FromAnywhere:
+    """A voice for the code of the component, in any thread. What waits for the event loop is bounded.
+
+    Of a value and of an alert with a key the newest wins, so that a busy thread does not bury what the loop must hear.
+    """
+
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._lock = threading.Lock()
+        self._waiting: dict[str, Callable[[], None]] = {}
+        self._numbers = itertools.count()
+
+    def value(self, stream: str, value: float) -> None:
+        """A value of now."""
+        self._say(f"value {stream}", lambda: self._voice.value(stream, value))
+
+    def alert(self, severity: Severity, message: str, key: str) -> None:
+        """Have people know."""
+        name = f"alert {key or next(self._numbers)}"
+        self._say(name, lambda: self._voice.alert(severity, message, key))
+
+    def clear(self, key: str) -> None:
+        """It is over."""
+        self._say(f"alert {key}", lambda: self._voice.clear(key))
+
+    def _say(self, name: str, say: Callable[[], None]) -> None:
+        if threading.get_ident() == self._thread:
+            say()
+            return
+        with self._lock:
+            is_first = not self._waiting
+            self._waiting.pop(name, None)
+            if len(self._waiting) < MOST_UNSENT:
+                self._waiting[name] = say
+        if is_first:
+            self._loop.call_soon_threadsafe(self._say_all)
+
+    def _say_all(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        for say in waiting.values():
+            say()

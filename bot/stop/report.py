@@ -119,6 +119,24 @@ def twin(component: str) -> Document:
     )
 
 
+def crowd(count: int) -> Document:
+    """There is news of more incidents than anybody could read one by one."""
+    opened = "1 incident is open" if count == 1 else f"{count} incidents are open"
+    return document(
+        text(
+            strong("MANY INCIDENTS", Tone.BAD),
+            f": {opened}, and there is more news than I tell here one by one. Look at ",
+            mono("!status"),
+            " and ",
+            mono("!incident"),
+            ". Two persons let all of them go: ",
+            mono("!reset all"),
+            ".",
+        ),
+        text("Where a stop key orders them that should not: ", mono("!keys"), ", ", mono("!stop-key revoke ID"), "."),
+    )
+
+
 def standing(stands: tuple[Stand, ...]) -> Table:
     """Who has stopped and after how long, who has only heard, and who has not answered; those that run come first."""
     ordered = sorted(stands, key=lambda stand: (stand.cleared, stand.stopped, stand.verified is not None))

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import structlog
 
 from bot.stop.course import Course, Ledger, Origin
-from bot.stop.report import Stand, live, notice, ready, still_waiting, twin
+from bot.stop.crowd import Crowd
+from bot.stop.report import Stand, crowd, live, notice, ready, still_waiting, twin
 from bot.store import Store, Tx, audit, incidents, outbox
 from bot.store.incidents import Step, Told, What
 from bot.words.document import Document
@@ -59,6 +60,7 @@ class Teller:
         self._deadline = deadline
         self._remark = remark
         self._is_followed = is_followed
+        self._crowd = Crowd(clock)
 
     def stands(self, course: Course) -> tuple[Stand, ...]:
         """What is known of each component that an incident affects."""
@@ -248,6 +250,12 @@ class Teller:
         incident, steps = course.incident.id, list(course.steps)
         lines = steps if last is None else [*steps, last]
         places = self._origins(course, everybody=everybody)
+        is_alarm = len(places) > len(course.origins)
+        is_apart = is_alarm and self._crowd.has_room()
+        is_crowd = is_alarm and not is_apart and self._crowd.is_to_be_said()
+        if is_alarm and not is_apart:
+            places = course.origins
+        count = len(self._issuer.incidents) if is_crowd else 0
 
         def write(tx: Tx) -> None:
             if note is not None:
@@ -257,11 +265,14 @@ class Teller:
             audit.record(tx, f"incident {kind}", id=incident, **fields)
             for origin in places:
                 outbox.queue(tx, Post(origin.place, words, Lane.STOP, origin.event))
+            for place in self._alarms if is_crowd else ():
+                outbox.queue(tx, Post(place, crowd(count), Lane.STOP))
 
         try:
             await self._store.write(write)
         except StoreError as error:
             log.error("the room was not told", incident=incident, error=str(error))
+            self._crowd.take_back(apart=is_apart, said=is_crowd)
             return False
         del course.steps[: len(steps)]
         self._queued()

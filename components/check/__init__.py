@@ -29,7 +29,7 @@ def check(
     command: Annotated[
         list[str],
         typer.Argument(
-            metavar="-- COMMAND…",
+            metavar="COMMAND",
             help="How the component is started. {enrolment} and {latch} are replaced by the paths of its files.",
         ),
     ],
@@ -55,6 +55,8 @@ def check(
 ) -> None:
     """Judge a component in any language: whether it keeps the contract.
 
+    Such as: tocsin component check -- node walker.mjs {enrolment} {latch}
+
     It is started many times, with keys and topics of its own, and killed. What it drives may move: judge a
     simulation, or a machine that may move. A command of high danger is not tried unless it is named with --job.
 
@@ -68,7 +70,7 @@ def check(
             broker=broker_of(broker, enrolment),
             rules=chosen(only or ()),
             job=job,
-            arguments=arguments_of(arguments),
+            arguments=arguments_of(arguments, job),
             at_once=at_once,
             wipes=latch_wipes,
         )

@@ -14,7 +14,7 @@ from components.check.rule import Untried
 from wire.broker import Broker
 from wire.envelope import PrivateKey, seal
 from wire.errors import WireError
-from wire.messages import Lease, Roster, Shown, State, Stop, Target
+from wire.messages import Drill, Lease, Roster, Shown, State, Stop, Target
 from wire.mqtt import Link
 
 TTL_MS = 10_000
@@ -94,6 +94,13 @@ class Bot:
         await self.say(f"stop/{target}", signed(envelope) if signed else envelope, retain=True)
         return stop.incident, envelope
 
+    async def drill(self, topic: str, *, key: PrivateKey | None = None, names: str = "") -> str:
+        """Go the way of a stop with nothing to be stopped, rightly or wrongly. Returns the drill's id."""
+        target = {"id": f"id/{self.id}", "group": f"group/{self.group}"}.get(topic, topic)
+        drill = Drill(os.urandom(16).hex(), Target.parse(names or target), self.now_ms())
+        await self.say(f"stop/{target}", seal(key or self.bot, self.root, "drill", drill.to_bytes()))
+        return drill.id
+
     async def forget_stops(self) -> None:
         """Take away what the broker keeps of the stops."""
         for topic in self._ordered:
@@ -127,6 +134,10 @@ class Bot:
         """Nothing of a trial stays with the broker."""
         with contextlib.suppress(WireError, TimeoutError):
             async with asyncio.timeout(FORGET_WITHIN_S):
-                await self.look_up("birth/+")  # what was said before the answer has come
-                for topic in {*self.heard.topics, *(f"{self.root}/{each}" for each in self._ordered)}:
-                    await self._link.publish(topic, b"", qos=1, retain=True)
+                with contextlib.suppress(WireError):  # its rules may not let us
+                    await self.look_up("#")  # what is kept comes with the answer, or soon after it
+                forgotten = set[str]()
+                while left := {*self.heard.topics, *(f"{self.root}/{each}" for each in self._ordered)} - forgotten:
+                    for topic in left:
+                        await self._link.publish(topic, b"", qos=1, retain=True)
+                    forgotten |= left

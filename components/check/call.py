@@ -79,7 +79,10 @@ def chosen(names: Sequence[str]) -> tuple[Rule, ...]:
 def broker_of(address: str, enrolment: Path | None) -> Broker | None:
     """The broker that was named, by its address or by an enrolment file."""
     if enrolment is not None:
-        return Enrolment.load(enrolment).broker
+        try:
+            return Enrolment.load(enrolment).broker
+        except OSError as error:
+            raise CannotJudge(f"{enrolment} cannot be read: {error.strerror}.") from error
     if not address:
         return None
     host, _, port = address.rpartition(":") if ":" in address else (address, "", str(MQTT_PORT))
@@ -88,10 +91,12 @@ def broker_of(address: str, enrolment: Path | None) -> Broker | None:
     return Broker(host.strip("[]"), int(port))
 
 
-def arguments_of(text: str) -> dict[str, Any] | None:
+def arguments_of(text: str, job: str) -> dict[str, Any] | None:
     """The arguments of the job that was named."""
     if not text:
         return None
+    if not job:
+        raise CannotJudge("--arguments are those of a job. Name it with --job.")
     try:
         value: object = orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -39,9 +39,9 @@ class Heard:
     def take(self, delivery: Delivery) -> Awaitable[None] | None:
         """One message from the broker. An unreadable one is kept as foul."""
         kind, _, _ = delivery.topic.removeprefix(f"{self._root}/").partition("/")
-        if kind != "state":
+        if kind != "state" or delivery.retain:
             self.topics.add(delivery.topic)
-        if not delivery.payload or kind.startswith("alert"):
+        if not delivery.payload or kind.startswith(("alert", "tele", "stop")):
             return None
         try:
             said = self._read(kind, delivery)

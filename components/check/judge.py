@@ -75,6 +75,7 @@ async def verdict_on(place: Place, rule: Rule) -> Verdict:
         return Verdict(rule, Outcome.SKIPPED, seen="its disk does not survive a restart (--latch-wipes)")
     trial = Trial(place, rule.name, enrolled_kept=rule.enrolled_kept)
     verdict = Verdict(rule, Outcome.UNTRIED, seen="it was not tried")
+    impossible: CannotJudge | None = None
     async with trial.open():
         try:
             async with asyncio.timeout(LONGEST_S):
@@ -87,8 +88,12 @@ async def verdict_on(place: Place, rule: Rule) -> Verdict:
             verdict = Verdict(rule, Outcome.UNTRIED, seen=str(reason))
         except TimeoutError:
             verdict = Verdict(rule, Outcome.UNTRIED, seen=f"it took more than {LONGEST_S:g} s")
+        except CannotJudge as reason:
+            impossible = reason
         else:
             verdict = Verdict(rule, Outcome.KEPT)
+    if impossible is not None:
+        raise impossible
     return verdict
 
 

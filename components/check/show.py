@@ -8,7 +8,7 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from components.check.judge import Told
+from components.check.judge import RULES, Told
 from components.check.rule import Outcome, Verdict
 
 GOOD, BAD, WARN, QUIET = "#218c42", "#dd3b42", "#b56a00", "#747d87"
@@ -87,8 +87,8 @@ class Screen:
             self._console.print(Text.assemble(head if i == 0 else " " * indent, piece), no_wrap=True)
 
 
-def summary(verdicts: Sequence[Verdict], seconds: float) -> Text:
-    """How many of each, in one line."""
+def summary(verdicts: Sequence[Verdict], seconds: float, rules: int = len(RULES)) -> Text:
+    """How many of each, in one line. Where not all rules were tried, nobody can say that the contract is kept."""
     counts = Counter(each.outcome for each in verdicts)
     words = {
         Outcome.KEPT: "kept",
@@ -101,7 +101,8 @@ def summary(verdicts: Sequence[Verdict], seconds: float) -> Text:
     if counts[Outcome.SKIPPED] == len(verdicts):
         line.append("Nothing was tried. ", f"bold {WARN}")
     else:
-        line.append(f"{'It keeps' if good else 'It does not keep'} the contract. ", f"bold {GOOD if good else BAD}")
+        keeps = "It keeps the contract." if len(verdicts) == rules else f"It keeps what was tried of {rules} rules."
+        line.append(f"{keeps if good else 'It does not keep the contract.'} ", f"bold {GOOD if good else BAD}")
     told = [f"{counts[each]} {word}" for each, word in words.items() if counts[each] or each is Outcome.KEPT]
     line.append(f"{', '.join(told)}; {seconds:.0f} s.")
     return line

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from components.check.bot import REPLY_TO
-from components.check.rule import Broken, Skipped, Untried
+from components.check.rule import Broken, CannotJudge, Skipped, Untried
 from components.check.sample import Unmade, arguments
 from components.check.trial import AT_ONCE_S, Trial
 from wire.birth import Danger
@@ -22,7 +22,6 @@ RUN_WITHIN_MS = 5_000
 NAME_ONE = "; name one with --job and --arguments"
 SILENCE_S = 0.4
 """What was not answered by then, after a statement that was made since, is not answered."""
-ACTIVE = frozenset({JobState.RUNNING, JobState.HELD, JobState.QUEUED})
 RAN = frozenset({Status.ACCEPTED, Status.DONE})
 
 
@@ -81,8 +80,9 @@ def command_of(trial: Trial) -> Offer:
 def job_of(trial: Trial) -> Offer:
     """One that takes a while."""
     named = trial.place.job
-    if named and named not in trial.birth.commands:
-        raise Skipped(f"it has no command {named}")
+    if named and (named not in trial.birth.commands or not trial.birth.commands[named].job):
+        jobs = ", ".join(name for name, each in trial.birth.commands.items() if each.job)
+        raise CannotJudge(f"It has no job {named!r}. Name one with --job, of: {jobs or 'none'}.")
     offer = next((each for each in _offers(trial) if each.offered.job and named in ("", each.name)), None)
     if offer is None:
         jobs = any(each.job for each in trial.birth.commands.values())

@@ -9,6 +9,7 @@ import typer
 
 from components import program
 from components.component import Component
+from components.trouble import told
 from wire.errors import WireError
 
 MODULE = "component_that_runs"
@@ -39,7 +40,12 @@ def _component_in(file: Path) -> Component:
     module = importlib.util.module_from_spec(spec)
     sys.modules[MODULE] = module
     sys.path.insert(0, str(file.parent.resolve()))
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise WireError(f"{file} cannot be run: {told(error)}. `python {file}` shows where.") from error
+    except SystemExit as error:
+        raise WireError(f'{file} ends by itself: call main() below `if __name__ == "__main__":` only.') from error
     made = {id(each): each for each in vars(module).values() if isinstance(each, Component)}
     if len(made) != 1:
         raise WireError(f"{file} makes {len(made) or 'no'} components, and one can be run.")

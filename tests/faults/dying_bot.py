@@ -133,16 +133,19 @@ def commands(marks: Lines, steps: Steps) -> tuple[Command, ...]:
     return (one, two, look, approve, shutdown)
 
 
-def die_around_commits(store: Store, steps: Steps) -> None:
-    """A step before each commit and one behind it, in the writer's own thread."""
+def die_around_commits(store: Store, steps: Steps) -> asyncio.Event:
+    """A step before each commit and one behind it, in the writer's own thread. What this returns is set by each."""
+    committed, loop = asyncio.Event(), asyncio.get_running_loop()
     commit: Callable[[list[object]], None] = store._commit  # pyright: ignore[reportPrivateUsage, reportAssignmentType] - to die in its midst
 
     def dying(batch: list[object]) -> None:
         steps.step("before a commit")
         commit(batch)
         steps.step("after a commit")
+        loop.call_soon_threadsafe(committed.set)
 
     store._commit = dying  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    return committed
 
 
 def message(number: int, text: str, account: str) -> Message:
@@ -170,7 +173,7 @@ async def live(folder: Path, batches: Sequence[Sequence[tuple[str, str]]], steps
         stops.add(topic, payload.decode())
 
     async with Store.opened(folder / "tocsin.db") as store:
-        die_around_commits(store, steps)
+        committed = die_around_commits(store, steps)
         network = FileNetwork(folder, steps)
         out = Outgoing(NETWORK, network, store)
         bell = Bell(store, PrivateKey(b"bot".ljust(32, b".")), ROOT, enrolled, publish=publish, queued=out.wake)
@@ -198,13 +201,13 @@ async def live(folder: Path, batches: Sequence[Sequence[tuple[str, str]]], steps
             taken = int(await intake.cursor() or 0)
             numbers = itertools.count(sum(len(batch) for batch in batches[:taken]))
             for cursor, batch in enumerate(batches[taken:], start=taken + 1):
-                await settled(store)
+                await settled(store, committed)
                 ready = [(next(numbers), *each) for each in batch]
                 texts = [(number, await with_code(store, text), who) for number, text, who in ready]
                 steps.step("before a batch")
                 await intake.accept([message(*each) for each in texts], cursor=str(cursor))
                 steps.step("after a batch")
-            await settled(store)
+            await settled(store, committed)
         for part in parts:
             part.cancel()
         await asyncio.gather(*parts, return_exceptions=True)
@@ -218,10 +221,13 @@ async def with_code(store: Store, text: str) -> str:
     return f"!approve {row[0] if row else 'NONE'}"
 
 
-async def settled(store: Store) -> None:
-    """Everything is dealt with, and said."""
-    while await store.read(lambda tx: (inbox.open_rows(tx), outbox.waiting_at(tx))) != ([], []):
-        await store.write(lambda _: None)
+async def settled(store: Store, committed: asyncio.Event) -> None:
+    """Everything is dealt with, and said. Only a commit can make it so."""
+    while True:
+        committed.clear()
+        if await store.read(lambda tx: (inbox.open_rows(tx), outbox.waiting_at(tx))) == ([], []):
+            return
+        await committed.wait()
 
 
 def life(folder: Path, batches: Sequence[Sequence[tuple[str, str]]], last: int | None) -> int:

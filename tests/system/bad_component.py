@@ -23,7 +23,7 @@ from wire.envelope import PublicKey, read_unproven, seal, unseal
 from wire.errors import BadMessage, Rejected, WireError
 from wire.fields import Fields
 from wire.latch import Kept, Latch, Trusted
-from wire.messages import HandOver, Lease, Roster, Shown, State, Stop
+from wire.messages import Drill, HandOver, Lease, Roster, Shown, State, Stop
 from wire.mqtt import Delivery, Link, Will
 from wire.work import CANCEL, Called, Command, Job, JobState, Reply, Status
 
@@ -121,6 +121,13 @@ class Flaw(enum.StrEnum):
     DIES_OF_LARGE = "dies-of-large"
     DIES_WITHOUT_BROKER = "dies-without-broker"
     NEW_SESSION_AT_CONNECT = "new-session-at-connect"
+    STATE_KEPT = "state-kept"
+    DRILL_UNHEARD = "drill-unheard"
+    DRILL_STOPS = "drill-stops"
+    ANY_DRILL = "any-drill"
+    NEW_KEY_STOPS_NOTHING = "new-key-stops-nothing"
+    FIRST_SESSION_COUNTS = "first-session-counts"
+    DOWN_TOO_SOON = "down-too-soon"
 
 
 class BadLatch(Latch):
@@ -130,6 +137,7 @@ class BadLatch(Latch):
         self.flaw = flaw
         self.drawn: dict[str, float] = {}
         super().__init__(*arguments, **named)
+        self.first = self.session
 
     def may_work(self, now: float) -> bool:
         if self.flaw is Flaw.WORKS_AT_ONCE or (self.flaw is Flaw.NO_END and self.re is not None):
@@ -212,6 +220,8 @@ class BadLatch(Latch):
 
     def take(self, command: Command, now: float) -> None:
         flaw, heard = self.flaw, self._heard
+        if flaw is Flaw.FIRST_SESSION_COUNTS and any(each.session == self.first for each in command.targets):
+            command = _for(command, (Called(self.component, self.session),), command.expires_ms)
         if flaw in (Flaw.ANY_SESSION, Flaw.ANY_TARGET):
             wrong = any((each.id == self.component) is (flaw is Flaw.ANY_SESSION) for each in command.targets)
             targets = (Called(self.component, self.session),) if wrong else command.targets
@@ -280,7 +290,7 @@ class BadComponent:
         self.ask_now = asyncio.Event()
         self.walks: list[Walk] = []
         self.ended: list[tuple[Walk, JobState]] = []
-        self.down_at = float("inf")
+        self.down_at = self.over_at = float("inf")
         self.was = Shown.HELD
         self.link = Link(
             enrolment.broker, f"component-{enrolment.id}", receive=self._receive, on_connect=self._greet,
@@ -332,8 +342,10 @@ class BadComponent:
         opened = tuple(type(each)(each.incident) for each in state.incidents)
         shown = opened if self.flaw is Flaw.STOP_UNSHOWN else state.incidents
         groups = () if self.flaw is Flaw.GROUPS_UNTOLD else state.groups
-        said = State(state.id, state.session, nonce, state.re, state.shown, shown, groups, state.key, state.roster)
-        await self._say("state", self._seal("state", said.to_bytes()))
+        said = State(
+            state.id, state.session, nonce, state.re, state.shown, shown, groups, state.key, state.roster, state.drill
+        )
+        await self._say("state", self._seal("state", said.to_bytes()), retain=self.flaw is Flaw.STATE_KEPT)
 
     async def _ask(self) -> None:
         await self.link.ready()
@@ -355,6 +367,9 @@ class BadComponent:
                 self.latch.down = True
                 self.ask_now.set()
             await self._tell_ends()
+            if now >= self.over_at:
+                self.ended += [(walk, JobState.STOPPED) for walk in self.walks]
+                self.walks.clear()
             if self.walks:
                 await self._step(self.walks[0], now)
             self.latch.busy = bool(self.walks)
@@ -364,7 +379,7 @@ class BadComponent:
             await asyncio.sleep(TICK_S)
 
     async def _step(self, walk: Walk, now: float) -> None:
-        may = self.latch.may_work(now)
+        may = self.latch.may_work(now) or self.over_at < float("inf")
         if walk.cancelled:
             self.walks.remove(walk)
             self.ended.append((walk, JobState.CANCELLED))
@@ -399,7 +414,9 @@ class BadComponent:
         """A stop: nothing moves any more, and the jobs are over."""
         slow = {Flaw.SLOW_DOWN: 20.0, Flaw.RESETS_EARLY: SLOW_S}.get(self.flaw, 0.0)
         self.down_at = boot_clock() + slow
-        if self.flaw is not Flaw.JOB_GOES_ON:
+        if self.flaw is Flaw.DOWN_TOO_SOON:
+            self.over_at = boot_clock() + SLOW_S
+        elif self.flaw is not Flaw.JOB_GOES_ON:
             end = JobState.DONE if self.flaw is Flaw.JOB_IS_DONE else JobState.STOPPED
             self.ended += [(walk, end) for walk in self.walks]
             self.walks.clear()
@@ -432,9 +449,27 @@ class BadComponent:
         if self.flaw is Flaw.ANY_STOP:
             payload = read_unproven(envelope, self.enrolment.root, "stop")
         else:
+            if self._take_drill(envelope, keys):
+                return
+            if self.flaw is Flaw.NEW_KEY_STOPS_NOTHING and self.latch.key != self.enrolment.bot_key:
+                keys = stop_keys
             payload = unseal(envelope, self.enrolment.root, "stop", *keys)
         if self.latch.stop(Stop.parse(payload), envelope):
             self._halt()
+
+    def _take_drill(self, envelope: bytes, keys: list[PublicKey]) -> bool:
+        if self.flaw is Flaw.DRILL_UNHEARD:
+            return False
+        who = keys if self.flaw is Flaw.ANY_DRILL else self._bot_keys()
+        try:
+            drill = Drill.parse(unseal(envelope, self.enrolment.root, "drill", *who))
+        except BadMessage:
+            return False
+        if self.latch.drill(drill):
+            if self.flaw is Flaw.DRILL_STOPS and self.latch.stop(Stop(drill.id, drill.target, 0), b""):
+                self._halt()
+            self.ask_now.set()
+        return True
 
     async def _take_lease(self, envelope: bytes) -> None:
         was_open = bool(self.latch.open)

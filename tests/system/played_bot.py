@@ -179,7 +179,7 @@ class Bot:
         self._issuer.hear(state, lambda _: None)
         self.session = state.session
         self._states.put_nowait(state)
-        if not self.answers:
+        if not self.answers or state.shown is Shown.LOST:
             return None
         lease = self._issuer.lease(state, now, NOW_MS)
         return self.link.publish(f"{NAME}/lease/{state.id}", seal(self.key, NAME, "lease", lease.to_bytes()))

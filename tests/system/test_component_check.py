@@ -102,6 +102,13 @@ FLAWS = {
     "dies-of-large": "rubbish-large",
     "dies-without-broker": "broker-cut",
     "new-session-at-connect": "broker-cut",
+    "state-kept": "state-not-kept",
+    "drill-unheard": "drill-heard",
+    "drill-stops": "drill-heard",
+    "any-drill": "drill-forged",
+    "new-key-stops-nothing": "key-taken",
+    "first-session-counts": "cmd-after-reset",
+    "down-too-soon": "job-stopped",
 }
 BY_NAME = {rule.name: rule for rule in RULES}
 
@@ -184,8 +191,10 @@ async def test_the_component_of_the_demo_keeps_every_rule() -> None:
 
 async def test_a_component_that_stops_on_silence_is_judged_by_that() -> None:
     rules = only("silence", "lease-ends", "lease-late", "lease-capped", "stop-survives")
-    await judged(*rules, command=with_flaw("none", "--on-silence", "latch"))
-    printed, _ = await judged("--only", "silence", command=with_flaw("no-silence", "--on-silence", "latch"), status=1)
+    _, (printed, _) = await asyncio.gather(
+        judged("--at-once", "5", *rules, command=with_flaw("none", "--on-silence", "latch")),
+        judged("--only", "silence", command=with_flaw("no-silence", "--on-silence", "latch"), status=1),
+    )
     assert "expected  stopping with an incident own-…" in printed
 
 
@@ -203,10 +212,12 @@ async def test_what_is_broken_is_told_with_what_was_seen_and_the_rest_is_judged_
 
 
 async def test_what_never_comes_so_far_is_not_called_good() -> None:
-    printed, _ = await judged("--only", "stop-heard", command=with_flaw("birth-unsigned"), status=0)
-    assert "1 kept" in printed  # a stop needs no birth
-    printed, _ = await judged("--only", "reset-when-down", command=with_flaw("birth-unsigned"), status=1)
-    assert "could not be tried" in printed
+    (stopped, _), (reset, _) = await asyncio.gather(
+        judged("--only", "stop-heard", command=with_flaw("birth-unsigned"), status=0),
+        judged("--only", "reset-when-down", command=with_flaw("birth-unsigned"), status=1),
+    )
+    assert "1 kept" in stopped  # a stop needs no birth
+    assert "could not be tried" in reset
 
 
 async def test_a_program_that_ends_at_once_is_not_judged_and_its_last_words_are_told() -> None:
@@ -225,7 +236,11 @@ async def test_a_program_that_ends_at_once_is_not_judged_and_its_last_words_are_
         (("--broker", "127.0.0.1:1"), GOOD, "The broker at 127.0.0.1:1 does not answer"),
         (("--broker", "host:port"), GOOD, "'host:port' is no broker. Write --broker HOST:PORT."),
         (("--only", "no-such-rule"), GOOD, "There is no rule 'no-such-rule'. There are: birth-first,"),
-        (("--arguments", "[1]"), GOOD, "--arguments must be an object"),
+        (("--job", "walk", "--arguments", "[1]"), GOOD, "--arguments must be an object"),
+        (("--arguments", "{}"), GOOD, "--arguments are those of a job. Name it with --job."),
+        (("--enrolment", "nowhere.json"), GOOD, "nowhere.json cannot be read: No such file or directory."),
+        (("--job", "no-such", "--only", "job-told"), GOOD, "It has no job 'no-such'. Name one with --job, of: walk."),
+        (("--job", "where", "--only", "job-told"), GOOD, "It has no job 'where'. Name one with --job, of: walk."),
     ],
 )
 async def test_what_cannot_be_judged_is_told_in_a_sentence(
@@ -244,10 +259,12 @@ async def test_what_survives_a_restart_is_not_asked_of_a_disk_that_is_wiped() ->
 
 async def test_a_command_of_high_danger_is_not_tried_unless_it_is_named() -> None:
     dangerous = (*GOOD, "--danger", "high")
-    printed, _ = await judged(*only("cmd-runs", "job-told"), command=dangerous, status=2)
+    (printed, _), _ = await asyncio.gather(
+        judged(*only("cmd-runs", "job-told"), command=dangerous, status=2),
+        judged("--job", "walk", "--arguments", '{"steps": 900}', "--only", "job-told", command=dangerous),
+    )
     assert "it has no command that could be tried; name one with --job" in printed
     assert "Nothing was tried." in printed
-    await judged("--job", "walk", "--arguments", '{"steps": 900}', "--only", "job-told", command=dangerous)
 
 
 async def test_the_broker_of_an_enrolment_file_is_used_with_its_account(tmp_path: Path) -> None:
@@ -256,8 +273,10 @@ async def test_the_broker_of_an_enrolment_file_is_used_with_its_account(tmp_path
     async with LocalBroker(tmp_path / "broker", kind="mosquitto", doors=doors, address=address) as broker:
         file = tmp_path / "enrolment.json"
         Enrolment("tocsin/v1", "some", (), broker.address, PrivateKey(bytes(32)).public, (), bytes(32)).save(file)
-        await judged("--enrolment", str(file), *only("lease-permits", "broker-cut"))
-        _, complaints = await judged("--broker", str(broker.address), "--only", "lease-permits", status=2)
+        _, (_, complaints) = await asyncio.gather(
+            judged("--enrolment", str(file), *only("lease-permits", "broker-cut")),
+            judged("--broker", str(broker.address), "--only", "lease-permits", status=2),
+        )
         assert "does not answer or does not let the judge in" in complaints
 
 
@@ -268,6 +287,7 @@ async def test_it_leaves_nothing_with_a_broker_that_was_named_and_no_process(tmp
         await judged(
             "--broker", address, *only("job-stopped", "stop-survives"), command=(*GOOD, "--flaw", "none"), status=0
         )
+        await judged("--broker", address, *only("starts-held"), command=with_flaw("state-kept"))
         mark.touch()
         kept = await asyncio.create_subprocess_exec(
             sys.executable, "-c", KEPT, str(broker.address.port), stdout=asyncio.subprocess.PIPE, env=ENVIRONMENT

@@ -4,6 +4,7 @@ The other side is a small bot of the tests' own, so that it can also say what th
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import sys
@@ -21,6 +22,7 @@ from demo.process import Process
 from demo.walker import walker
 from tests.system.played_bot import BOT, NAME, PATIENCE, STOP_KEY, STRANGER, Bot, X, Y, running
 from wire.chain import hand_over
+from wire.clock import boot_clock
 from wire.enrolment import DiskKind, Enrolment
 from wire.envelope import PrivateKey, seal
 from wire.errors import WireError
@@ -129,12 +131,63 @@ async def test_a_drill_goes_the_way_of_a_stop_and_stops_nothing(bot: Bot, compon
         for drill, target, key in (
             ("aa", "all", STRANGER),
             ("bb", "id/another", BOT),
-            ("cc", "group/walkers", STOP_KEY),
+            ("dd", "all", STOP_KEY),
+            ("cc", "group/walkers", BOT),
         ):
             await bot.says("stop/all", "drill", Drill(drill, Target.parse(target), 0).to_bytes(), key=key)
         while (state := await bot.hears()).drill is None:
             pass
         assert (state.drill, state.shown, state.incidents) == ("cc", Shown.BUSY, ())
+
+
+async def test_where_silence_is_a_stop_a_lease_that_comes_later_does_not_undo_it(
+    bot: Bot, enrolment: Enrolment, tmp_path: Path
+) -> None:
+    slept = [0.0]
+    silent = Component(title="A test", kind="test", version="1", on_silence=OnSilence.LATCH)
+    async with running(Engine(silent, enrolment, tmp_path / "latch", clock=lambda: boot_clock() + slept[0])):
+        state = await bot.took(await bot.lease(await bot.hears(Shown.HELD), ttl_ms=4_000), Shown.READY)
+        slept[0] = 5.0  # the machine slept, and the first that is heard is a lease for a question of before
+        await bot.lease(state)
+        latched = await bot.hears()
+        assert latched.shown in (Shown.STOPPING, Shown.STOPPED)
+        assert latched.incidents[0].incident.startswith("own-")
+
+
+async def test_whenever_it_ends_the_broker_says_so_at_once(bot: Bot, component: Engine) -> None:
+    async with running(component):
+        state = await bot.hears(Shown.HELD)
+    assert (await bot.hears(Shown.LOST)).session == state.session
+
+
+async def packet(reader: asyncio.StreamReader) -> bytes:
+    """One of MQTT, of up to 16,383 bytes."""
+    head = await reader.readexactly(2)
+    if head[1] < 128:
+        return head + await reader.readexactly(head[1])
+    more = await reader.readexactly(1)
+    return head + more + await reader.readexactly(head[1] - 128 + 128 * more[0])
+
+
+async def test_a_broker_that_never_confirms_the_birth_does_not_silence_it(enrolment: Enrolment, tmp_path: Path) -> None:
+    said = asyncio.Queue[bytes]()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await packet(reader)
+        writer.write(bytes.fromhex("2003000000"))
+        asked = await packet(reader)
+        writer.write(bytes((0x90, 10)) + asked[3:5] + bytes(8))  # all of its seven topics
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                said.put_nowait(await packet(reader))
+        writer.close()
+
+    server = await asyncio.start_server(slow, "127.0.0.1", 0)
+    where = Broker("127.0.0.1", server.sockets[0].getsockname()[1])
+    engine = Engine(walker, dataclasses.replace(enrolment, broker=where), tmp_path / "latch")
+    async with server, running(engine), asyncio.timeout(PATIENCE):
+        assert b"/birth/walker" in await said.get()
+        assert b"/state/walker" in await said.get()
 
 
 async def test_a_stop_that_was_lost_comes_with_the_next_lease(bot: Bot, component: Engine) -> None:

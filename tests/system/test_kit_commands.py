@@ -627,3 +627,14 @@ async def test_a_program_whose_kit_is_broken_ends(
     said = await said_at_its_end(process)
     assert process.returncode == 1
     assert "RuntimeError: the kit is broken" in said
+
+
+async def test_a_second_process_of_one_component_does_not_start(
+    bot: Bot, start: Callable[[], Awaitable[asyncio.subprocess.Process]]
+) -> None:
+    await start()
+    await bot.hears(Shown.HELD)
+    second = await start()
+    said = await said_at_its_end(second)
+    assert second.returncode == 1
+    assert "walker.latch. One component runs once: end the other." in said

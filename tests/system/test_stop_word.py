@@ -324,6 +324,29 @@ async def test_what_the_bot_cannot_confirm_is_sent_with_the_key_beside_it(scene:
     assert (ended.status, walker.latch.open != ()) == (0, True)
 
 
+@pytest.mark.parametrize("goes", [True, False])
+async def test_what_the_bot_took_and_then_neither_confirms_nor_denies_is_sent_with_the_key_in_time(
+    scene: Scene, goes: bool
+) -> None:
+    async def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(to_line(Hello("ann", "alice", "operator", "1.0")))
+        while line := await reader.readline():
+            content = json.loads(line)
+            if "say" in content:
+                order = says("STOPPING", "everything. Incident 0123abcd.", name=content["id"])
+                writer.writelines(map(to_line, (Taken(content["id"]), order)))
+                if goes:  # as one that is killed
+                    break
+        writer.close()
+
+    walker = Walker(scene.fleet.enrolled("one"))
+    scene.with_console()
+    async with await asyncio.start_unix_server(come, str(scene.folder / "chat.sock")), scene.fleet.online(walker):
+        ended = await scene.stop("all", "--wait", "20" if goes else "6")
+    assert ("went away before it confirmed" if goes else "has not confirmed the stop yet") in ended.said
+    assert (ended.status, walker.latch.open != ()) == (0, True)
+
+
 async def test_now_asks_no_bot(scene: Scene) -> None:
     walker = Walker(scene.fleet.enrolled("one"))
     scene.with_console()

@@ -204,7 +204,7 @@ async def test_what_a_person_saw_counts_in_every_incident_that_stops_it(
         for incident in (A, B):
             (step,) = [each for each in await o.tower.course(incident) if each.what is What.VERIFIED]
             assert (step.person, len(step.words) <= LONGEST_WORDS) == ("olga", True)
-        with pytest.raises(UsageError, match="'words' is missing"):
+        with pytest.raises(UsageError, match="'what-i-saw' is missing"):
             await o.types(verified, "walker")
         with pytest.raises(UsageError, match="'wolker'"):
             await o.types(verified, "wolker lies there")
@@ -320,6 +320,14 @@ async def test_all_that_is_open_is_let_go_by_one_agreement(store: Store, people:
         assert (await stakes(o, "all")).note != at_stake.note
         with pytest.raises(UsageError, match="Components are let off one incident at a time"):
             await stakes(o, "all c01")
+        before = await stakes(o, "all")
+        await o.tower.reset(A, None, ("olga", "otto"))
+        await o.tower.bell.order(B, ALL, ORIGIN)  # as many as before, of the same components
+        await o.tower.broker.until(lambda: o.tower.broker.stops().count("all") > 1)
+        await o.talk(*many)
+        after = await stakes(o, "all")
+        assert after.hits == before.hits
+        assert after.note != before.note
         said = await o.types(reset, "all", call=o.call("carol", agreed="otto"))
         assert said == "RESET PENDING 31 incidents: by carol and otto. Each component is told as soon as it asks."
         await o.talk(*many)

@@ -147,6 +147,14 @@ def test_a_name_that_would_make_trouble_is_refused(there: Path, name: str, said:
         (None, "one.py is no file of Python. `tocsin component new` makes one."),
         ("x = 1", "one.py makes no components, and one can be run."),
         (
+            "import nosuchmodule",
+            "one.py cannot be run: ModuleNotFoundError: No module named 'nosuchmodule'. `python one.py` shows where.",
+        ),
+        (
+            f"{ONE.format('a')}\nraise SystemExit",
+            'one.py ends by itself: call main() below `if __name__ == "__main__":` only.',
+        ),
+        (
             f"{ONE.format('a')}\n{ONE.format('b')}",
             "one.py makes 2 components, and one can be run.",
         ),

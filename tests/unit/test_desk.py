@@ -33,7 +33,7 @@ from bot.words.people import Account, Role
 from bot.words.plain import to_plain
 from wire.messages import ROOT
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 SECRET = "opensesame"  # noqa: S105 - somebody's words, to be looked for where they must not be
 Say = Callable[..., Message]
 HangDisk = Callable[[Store], contextlib.AbstractAsyncContextManager[object]]

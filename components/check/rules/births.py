@@ -7,7 +7,7 @@ from components.check.bot import TTL_MS
 from components.check.rule import Broken, Chapter
 from components.check.trial import RHYTHM_S, START_S, UP, Trial
 from components.check.work import any_command
-from wire.messages import Shown
+from wire.messages import Shown, State
 
 CHAPTER = Chapter("What it says")
 LISTEN_S = 10.5
@@ -70,6 +70,18 @@ async def state_right(trial: Trial) -> None:
             f"id {trial.id}, group {trial.group}, key {trial.bot.public.id}, roster 0",
             f"id {state.id}, groups {', '.join(state.groups) or 'none'}, key {state.key}, roster {state.roster}",
         )
+
+
+@CHAPTER.rule("Topics: state")
+async def state_not_kept(trial: Trial) -> None:
+    """The broker keeps none of its statements."""
+    await trial.first()
+    await trial.settled()
+    began = len(trial.heard.said)
+    await trial.look_up(f"state/{trial.id}")
+    await trial.settled()
+    if any(each.retained and isinstance(each.what, State) for each in trial.heard.said[began:]):
+        raise Broken("statements that are not retained: an old one would look like an answer", "one that was retained")
 
 
 @CHAPTER.rule("The component: ask")

@@ -6,7 +6,7 @@ import itertools
 
 from components.check.rule import Broken, Chapter, Skipped, Untried
 from components.check.sample import wrong_arguments
-from components.check.trial import AT_ONCE_S, RHYTHM_S, UP, Trial
+from components.check.trial import AT_ONCE_S, RHYTHM_S, UP, Trial, names
 from components.check.work import (
     RAN,
     SILENCE_S,
@@ -147,6 +147,26 @@ async def cmd_stopped(trial: Trial) -> None:
     await refused(trial, command, "it is stopped")
 
 
+@CHAPTER.rule("The component: cmd")
+async def cmd_after_reset(trial: Trial) -> None:
+    """After a reset it takes commands for its new session, and none for the old one."""
+    offer = await _ready(trial)
+    old = trial.birth.session
+    trial.answers = False
+    state, (incident,) = await trial.down()
+    await trial.lease(state, cleared=[incident])
+    trial.answers = True
+    await trial.need("ready after the reset", lambda state: not state.incidents and state.shown in UP)
+    state = await trial.settled()
+    if state.session == old:
+        raise Untried("the reset has not begun a new session")
+    await refused(trial, (await offer.give(trial, session=old))[0], "it is for the session before the reset")
+    reply = await answer(trial, (await offer.give(trial, session=state.session))[0], within=AT_ONCE_S * 2)
+    if reply is None or reply.status not in RAN:
+        seen = "no reply" if reply is None else f"{reply.status} {reply.error}".strip()
+        raise Broken("done or accepted for a command of its new session", seen)
+
+
 @CHAPTER.rule("Topics: job")
 async def job_told(trial: Trial) -> None:
     """A job is accepted and tells its progress, at most twice a second."""
@@ -205,8 +225,13 @@ async def job_stopped(trial: Trial) -> None:
     """A stop ends a job as stopped, and the broker keeps its end."""
     await trial.ready()
     job = await started(trial)
-    await trial.stop("all")
+    incident, _ = await trial.stop("all")
     await _ended(trial, job, JobState.STOPPED)
+    within = AT_ONCE_S + trial.birth.stop_deadline_ms / 1000
+    down = await trial.need("stopped", lambda state: state.shown is Shown.STOPPED and incident in names(state), within)
+    since = next(place for place, each, _ in trial.heard.states() if each == down)
+    if any(each.state is JobState.RUNNING for each, kept in trial.heard.jobs(job, since) if not kept):
+        raise Broken("nothing that runs once it has said that it has stopped", "the job was running after that")
 
 
 @CHAPTER.rule("The component: HELD")

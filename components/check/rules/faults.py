@@ -5,7 +5,7 @@ import asyncio
 import orjson
 
 from components.check.bot import TTL_MS
-from components.check.rule import Broken, Chapter, Untried
+from components.check.rule import Broken, Chapter, Skipped
 from components.check.trial import AT_ONCE_S, DOWN, RHYTHM_S, UP, Trial, names
 from wire.birth import OnSilence
 from wire.envelope import seal
@@ -117,7 +117,7 @@ async def broker_cut(trial: Trial) -> None:
     """Cut off from the broker it is held when its lease has run out, and comes back by itself."""
     before = await trial.first()
     if not trial.has_cable:
-        raise Untried("the judge cannot come between it and a broker with TLS")
+        raise Skipped("the judge cannot come between it and a broker with TLS")
     await trial.lease(before, ttl_ms=SHORT_MS)
     await trial.need("ready after a lease", lambda state: state.shown in UP)
     trial.cable.cut()

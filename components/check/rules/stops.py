@@ -94,6 +94,32 @@ async def stop_shown(trial: Trial) -> None:
         raise Broken("the whole signed stop beside the incident, byte for byte", seen)
 
 
+@CHAPTER.rule("The component: drill")
+async def drill_heard(trial: Trial) -> None:
+    """A drill of the bot is said at once, and stops nothing."""
+    await trial.ready()
+    for topic in ("group", "id", "all"):
+        drill = await trial.drill(topic)
+        state = await trial.expect(f"a statement that names the drill for {topic}", lambda s, d=drill: s.drill == d)
+        if state.incidents or state.shown in DOWN:
+            raise Broken("that it works on: a drill stops nothing", f"it is {state.shown}")
+
+
+@CHAPTER.rule("The component: drill")
+async def drill_forged(trial: Trial) -> None:
+    """A drill of anybody but the bot, or for another, is ignored."""
+    await trial.ready()
+    for key in (trial.keys.stop, trial.keys.stranger, trial.keys.own):
+        await trial.drill("all", key=key)
+    await trial.drill("all", names="id/another")
+    began = trial.place_read
+    state = await trial.settled()
+    if state.drill is not None:
+        raise Broken("no drill in its statements: the bot has signed none for it", "a drill")
+    if state.incidents or state.shown in DOWN:
+        trial.broken("that it works on: a drill stops nothing", began)
+
+
 @CHAPTER.rule("Topics: subscriptions")
 async def stop_kept_by_broker(trial: Trial) -> None:
     """A stop that the broker keeps stops what starts later."""

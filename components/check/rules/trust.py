@@ -42,6 +42,8 @@ async def key_taken(trial: Trial) -> None:
     trial.bot = new
     await trial.lease(state)
     await trial.expect("ready after a lease of the new key", lambda state: state.shown in UP)
+    incident, _ = await trial.stop("all")
+    await trial.expect("stopping or stopped by a stop of the new key", lambda state: incident in names(state))
 
 
 @CHAPTER.rule("The component: key")
