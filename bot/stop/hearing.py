@@ -12,7 +12,7 @@ from bot.stop.bell import Bell, Heard
 from wire.errors import BadMessage
 from wire.messages import State
 
-GATHER_S = 0.02
+GATHER_S = 0.04
 """What comes within so long is dealt with together, which costs less."""
 MOST_AT_ONCE = 16
 """Statements that are checked in one turn of the loop."""

@@ -114,7 +114,9 @@ class Judge(Truth):
             component.received.add(stop.incident)
 
     def stop_came(self, component: Component, stop: Stop) -> None:
-        """Afterwards."""
+        """Afterwards. What the thief of the bot's key has reset stays reset: the documents say so."""
+        if component.robbed and stop.incident not in component.names():
+            component.received.discard(stop.incident)
         if stop.incident in component.taken and stop.incident in component.names():
             raise Broken("a replay latches nothing that was reset", f"{component.name} is stopped by {stop.incident}")
 
