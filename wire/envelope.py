@@ -151,7 +151,7 @@ def unseal_by_all(envelope: bytes, root: str, kind: str, *keys: PublicKey) -> by
 
 
 def read_unproven(envelope: bytes, root: str, kind: str) -> bytes:
-    """The payload of a message that nobody has verified: to learn which keys it names, and for nothing else."""
+    """The payload of a message that nobody has verified: to learn or to show what it claims, and for nothing else."""
     return _signed(envelope, root, kind)[1]
 
 
