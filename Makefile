@@ -29,7 +29,7 @@ check: .venv/.dev ## Judge the code: ruff, its formatter, and pyright in strict 
 
 cover: .venv/.dev mosquitto ## Hold the tests to 95 % of the branches of bot/
 	@.venv/bin/coverage erase
-	@.venv/bin/coverage run -m pytest -q tests/unit
+	@.venv/bin/coverage run -m pytest -q tests/unit tests/system/test_stop_by_key.py
 	@.venv/bin/coverage combine -q
 	@.venv/bin/coverage report
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from wire.messages import ROOT
 from wire.stopkey import StopKey
 
 HOME = Path(bot.__file__).parents[1]
+MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+"""What a process needs to be counted by `make cover`."""
 GOOD = '[mqtt]\nhost = "localhost"\n[people.alice]\nrole = "viewer"\nmatrix = ["@alice:example.org"]\n'
 
 
@@ -27,7 +30,7 @@ def python(
     return subprocess.run(  # noqa: S603 - our own code
         [sys.executable, *words],
         cwd=cwd,
-        env={"PYTHONPATH": str(path), "TERM": "dumb", **environment},
+        env={"PYTHONPATH": str(path), "TERM": "dumb", **MEASURED, **environment},
         capture_output=True,
         text=True,
         timeout=60,
