@@ -14,6 +14,8 @@ from wire.messages import State
 
 GATHER_S = 0.04
 """What comes within so long is dealt with together, which costs less."""
+CROWD = 50
+"""With fewer components nothing is gathered: who asks about one in a chat must not be faster than its last word."""
 MOST_AT_ONCE = 16
 """Statements that are checked in one turn of the loop."""
 ANSWER_WITHIN_S = 1.0
@@ -35,6 +37,7 @@ class Hearing:
         refused: Callable[[str, BadMessage], None],
     ) -> None:
         self._bell = bell
+        self._crowded = len(bell.component_keys) >= CROWD
         self._heard = heard
         self._refused = refused
         self._waiting: collections.deque[tuple[str, bytes]] = collections.deque()
@@ -90,7 +93,7 @@ class Hearing:
             async with asyncio.timeout_at(self._due if self._answers else None):
                 await self._some.wait()
         self._some.clear()
-        if not self._bell.is_counting:
+        if self._crowded and not self._bell.is_counting:
             self._urgent.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GATHER_S):
