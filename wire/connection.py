@@ -4,6 +4,7 @@ Its successor is a new one with nothing in it, so that no message waits here and
 """
 
 import asyncio
+import collections
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -62,7 +63,8 @@ class Connection:
         self._accepted: asyncio.Future[ReasonCode | None] = self._loop.create_future()
         self._unacknowledged: dict[int, asyncio.Future[ReasonCode | None]] = {}
         self._subscribing: dict[int, asyncio.Future[list[ReasonCode] | None]] = {}
-        self._unsent: dict[int, int] = {}
+        self._unsent: collections.deque[tuple[paho.MQTTMessageInfo, int]] = collections.deque()
+        """What paho has not written yet of QoS 0, in order, each with what it costs us."""
         self._unsent_bytes = 0
         self._window = asyncio.Semaphore(WINDOW)
         self.ended: asyncio.Future[str] = self._loop.create_future()
@@ -70,7 +72,6 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
-        client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
 
     @classmethod
@@ -149,11 +150,13 @@ class Connection:
             return
         await self._window.acquire()
         try:
-            mid = self._send(topic, payload, qos, retain, properties)
+            info = self._send(topic, payload, qos, retain, properties)
         except BaseException:
             self._window.release()
             raise
-        answer = self._unacknowledged[mid] = self._loop.create_future()
+        answer = self._unacknowledged[info.mid] = self._loop.create_future()
+        self._client.on_publish = self._on_publish
+        self._driver.hurry()
         reason = await answer
         if reason is None:
             raise Unconfirmed(f"{topic} may have been published or not: the broker at {self._broker} went away.")
@@ -161,17 +164,25 @@ class Connection:
             raise Refused(f"The broker at {self._broker} refuses {topic}: {reason}. Check its access rules.")
 
     def _publish_and_forget(self, topic: str, payload: bytes, retain: bool, properties: Properties | None) -> None:
+        while self._unsent and self._unsent[0][0].is_published():
+            self._unsent_bytes -= self._unsent.popleft()[1]
         if self._unsent_bytes > UNSENT:
             raise NotSent(f"{topic} was not published: the broker at {self._broker} is too slow.")
-        mid = self._send(topic, payload, 0, retain, properties)
-        self._unsent[mid] = len(payload) + OVERHEAD
-        self._unsent_bytes += len(payload) + OVERHEAD
+        info = self._send(topic, payload, 0, retain, properties)
+        if info.mid in self._unacknowledged:  # paho counts both kinds together, and begins anew after 65,535
+            self.close(goodbye=False)
+            raise NotSent(f"{topic} was not published: the broker at {self._broker} acknowledges nothing.")
+        cost = len(payload) + OVERHEAD
+        self._unsent.append((info, cost))
+        self._unsent_bytes += cost
 
-    def _send(self, topic: str, payload: bytes, qos: QoS, retain: bool, properties: Properties | None) -> int:
+    def _send(
+        self, topic: str, payload: bytes, qos: QoS, retain: bool, properties: Properties | None
+    ) -> paho.MQTTMessageInfo:
         if not self.ended.done():
             info = self._client.publish(topic, payload, qos, retain, properties)
             if info.rc == paho.MQTT_ERR_SUCCESS:
-                return info.mid
+                return info
         raise NotSent(f"{topic} was not published: the connection to the broker at {self._broker} broke.")
 
     async def subscribe(self, wishes: Sequence[tuple[str, Wish]]) -> dict[str, str]:
@@ -247,13 +258,13 @@ class Connection:
         self, _client: paho.Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties
     ) -> None:
         # For QoS 0 paho calls this when the message is written, for QoS 1 when it is acknowledged.
-        if mid in self._unsent:
-            self._unsent_bytes -= self._unsent.pop(mid)
-        elif mid in self._unacknowledged:
+        if mid in self._unacknowledged:
             self._window.release()
             answer = self._unacknowledged.pop(mid)
             if not answer.done():
                 answer.set_result(reason)
+        if not self._unacknowledged:
+            self._client.on_publish = None  # for each message of QoS 0 it costs as much as a signature
 
     def _on_subscribe(
         self,

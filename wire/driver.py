@@ -18,6 +18,12 @@ from wire.stream import Stream
 
 log = logging.getLogger(__name__)
 
+REST_S = 0.02
+"""Where many messages come one by one they are read together, so often: to wake up for each costs a fifth more."""
+CLOSE_S = 2 * REST_S
+MANY = 200
+"""Reads that follow each other closely before there is a rest. A burst never comes to so many."""
+
 
 class WrongPaho(WireError):
     """This version of paho-mqtt does not take our stream."""
@@ -41,7 +47,10 @@ class Client(paho.Client):
 
 
 class Driver:
-    """Lets a client read when there is something to read, and write once a turn of the loop."""
+    """Lets a client read when there is something to read, and write once a turn of the loop.
+
+    Under a steady stream it rests after each read, unless somebody waits for an answer.
+    """
 
     def __init__(self, client: Client, stream: Stream, gave_up: Callable[[str], None]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -50,6 +59,9 @@ class Driver:
         self._gave_up = gave_up
         self._gone = False
         self._goes_on = False
+        self._read_at = 0.0
+        self._close_reads = 0
+        self._rest: asyncio.TimerHandle | None = None
         client.on_socket_open = self._on_open
         client.on_socket_close = self._on_close
         client.on_socket_register_write = self._on_want_write
@@ -78,13 +90,31 @@ class Driver:
             sock.close()
         self._stream.close()
 
+    def hurry(self) -> None:
+        """Somebody waits for an answer: there is no rest now, nor soon."""
+        self._close_reads = 0
+        self._end_rest()
+
     @property
     def _open(self) -> bool:
         return not self._gone and self._client.socket() is not None
 
     def _on_readable(self) -> None:
-        if not self._goes_on:
-            self._read()
+        if self._goes_on:
+            return
+        now = self._loop.time()
+        self._close_reads = self._close_reads + 1 if now - self._read_at <= CLOSE_S else 0
+        self._read_at = now
+        self._read()
+        if self._open and self._close_reads > MANY and not self._goes_on:
+            self._loop.remove_reader(self._stream.fileno())
+            self._rest = self._loop.call_later(REST_S, self._end_rest)
+
+    def _end_rest(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+            self._loop.add_reader(self._stream.fileno(), self._on_readable)
 
     def _read(self) -> None:
         """Lets paho read for one turn. A flood must not keep everybody else waiting."""
@@ -132,6 +162,9 @@ class Driver:
         self._loop.add_reader(sock.fileno(), self._on_readable)
 
     def _on_close(self, _client: paho.Client, _data: Any, sock: "paho.SocketLike") -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
         self._loop.remove_reader(sock.fileno())
         self._loop.remove_writer(sock.fileno())
 

@@ -1,6 +1,6 @@
-"""Statements on their way to the bell: gathered, checked, counted, and then answered, in the order of their arrival.
+"""Statements on their way to the bell: checked, counted, and then answered, in the order of their arrival.
 
-While a stop is being counted nothing else comes first: nothing is gathered, and answers wait for a moment.
+While a stop is being counted nothing else comes first: answers wait for a moment.
 """
 
 import asyncio
@@ -12,10 +12,6 @@ from bot.stop.bell import Bell, Heard
 from wire.errors import BadMessage
 from wire.messages import State
 
-GATHER_S = 0.04
-"""What comes within so long is dealt with together, which costs less."""
-CROWD = 50
-"""With fewer components nothing is gathered: who asks about one in a chat must not be faster than its last word."""
 MOST_AT_ONCE = 16
 """Statements that are checked in one turn of the loop."""
 ANSWER_WITHIN_S = 1.0
@@ -37,7 +33,6 @@ class Hearing:
         refused: Callable[[str, BadMessage], None],
     ) -> None:
         self._bell = bell
-        self._crowded = len(bell.component_keys) >= CROWD
         self._heard = heard
         self._refused = refused
         self._waiting: collections.deque[tuple[str, bytes]] = collections.deque()
@@ -45,7 +40,6 @@ class Hearing:
         self._count_of: collections.Counter[str] = collections.Counter()
         """How many of each component wait."""
         self._some = asyncio.Event()
-        self._urgent = asyncio.Event()
         self._answers: dict[str, State] = {}
         """Of each component the newest statement that is not answered."""
         self._due = 0.0
@@ -62,13 +56,11 @@ class Hearing:
         self._bytes += len(envelope)
         self._count_of[component] += 1
         self._some.set()
-        if self._bell.is_counting:
-            self._urgent.set()
 
     async def run(self) -> None:
         """Pass on what comes until cancelled."""
         while True:
-            await self._gather()
+            await self._until_some_wait()
             await self.deal()
 
     async def deal(self) -> None:
@@ -87,17 +79,12 @@ class Hearing:
             self._answers.clear()
             await self._bell.answer(states)
 
-    async def _gather(self) -> None:
-        """Wait for statements, and a little longer for those that come along."""
+    async def _until_some_wait(self) -> None:
+        """Wait for statements, or until the answers to those that were counted are due."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(self._due if self._answers else None):
                 await self._some.wait()
         self._some.clear()
-        if self._crowded and not self._bell.is_counting:
-            self._urgent.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(GATHER_S):
-                    await self._urgent.wait()
 
     def _take(self) -> None:
         """Check and count some of what waits."""

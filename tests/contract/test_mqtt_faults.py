@@ -12,7 +12,7 @@ from paho.mqtt import client as paho
 from demo.broker import Doors, LocalBroker, mosquitto
 from demo.certificates import Authority
 from tests.faults.proxy import Proxy
-from wire import connection, mqtt
+from wire import connection, driver, mqtt
 from wire.driver import Client
 from wire.mqtt import Broker, Delivery, Link, NotSent, Refused, Tls, Unconfirmed
 from wire.stream import CALLS
@@ -24,6 +24,7 @@ WAYS = ("in clear", "TLS")
 AT_MOST_3 = bytes.fromhex("2006000003210003")  # the same, with a Receive Maximum of 3
 CONNACK = bytes.fromhex("2003000000")  # MQTT 5, accepted, no properties
 SMALL = bytes.fromhex("300400017400")  # "" on the topic t
+NUMBERS = 65_535  # that a broker and its client have for messages
 TAKEN_OVER = bytes.fromhex("e0028e00")  # DISCONNECT: session taken over
 
 
@@ -292,6 +293,24 @@ async def test_a_broker_that_takes_nothing_fills_no_memory(monkeypatch: pytest.M
         leave.set()
 
 
+async def test_a_message_that_nobody_acknowledges_is_not_confirmed_by_one_with_its_number() -> None:
+    """Both kinds are numbered together, and paho begins anew after 65,535."""
+
+    async def mute(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        while await reader.read(1 << 20):
+            pass
+
+    async with scripted(mute) as where, linked(where, "mute") as link, asyncio.timeout(PATIENCE):
+        waiting = asyncio.create_task(link.publish("t", b"a stop", qos=1))
+        await asyncio.sleep(0)  # it has begun
+        for number in range(NUMBERS):
+            await link.publish("t", b"a lease")
+            if number % 500 == 0:
+                await asyncio.sleep(0)  # the loop sends them
+        with pytest.raises(Unconfirmed, match="may have been published or not"):
+            await waiting
+
+
 async def test_a_flood_does_not_keep_the_rest_of_the_program_waiting() -> None:
     messages, turns, taken = 5000, 0, 0
     most = before = 0
@@ -320,6 +339,61 @@ async def test_a_flood_does_not_keep_the_rest_of_the_program_waiting() -> None:
             await done.wait()
     assert 1 < most <= CALLS // 3
     assert turns > messages // CALLS
+
+
+async def test_under_a_steady_stream_the_link_rests_until_somebody_waits_for_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(driver, "CLOSE_S", float("inf"))
+    monkeypatch.setattr(driver, "REST_S", 3600.0)
+    received = 0
+    read, one_more = asyncio.Event(), asyncio.Event()
+
+    def receive(_: Delivery) -> None:
+        nonlocal received
+        received += 1
+        read.set()
+
+    async def steady(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while received <= driver.MANY:
+            read.clear()
+            writer.write(SMALL)
+            await read.wait()
+        writer.write(SMALL)
+        one_more.set()
+        said = await packet(reader)
+        writer.write(b"\x40\x02" + said[5:7])
+        await reader.read()
+
+    async with scripted(steady) as where, linked(where, "rests", receive=receive) as link, asyncio.timeout(PATIENCE):
+        await one_more.wait()
+        for _ in range(100):
+            await asyncio.sleep(0)  # it would be read by now
+        at_rest = received
+        await link.publish("t", b"x", qos=1)
+        assert (at_rest, received) == (driver.MANY + 1, driver.MANY + 2)
+
+
+async def test_what_comes_in_a_rest_is_read_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "CLOSE_S", float("inf"))
+    monkeypatch.setattr(driver, "MANY", 3)
+    inbox: asyncio.Queue[Delivery] = asyncio.Queue()
+
+    async def steady(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(10):
+            writer.write(SMALL)
+            said = await packet(reader)
+            assert said[-1:] == b"x"
+        await reader.read()
+
+    async with (
+        scripted(steady) as where,
+        linked(where, "wakes", receive=inbox.put_nowait) as link,
+        asyncio.timeout(PATIENCE),
+    ):
+        for _ in range(10):
+            await inbox.get()
+            await link.publish("t", b"x")
 
 
 async def test_a_packet_without_measure_ends_the_connection_before_it_fills_the_memory(
