@@ -1,7 +1,7 @@
 // What makes a program a component: signed messages, a file, a broker, and work that goes on step by step while the
 // latch lets it. What nobody signed who may is never looked into, and what is not as it must be changes nothing.
 import assert from 'node:assert/strict';
-import { createHash, createPrivateKey, createPublicKey, randomBytes, sign, verify } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 import { fsyncSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { dirname, resolve } from 'node:path';
@@ -13,8 +13,6 @@ const [STEP_MS, PROGRESS_MS, WAIT_MS, LONGEST_WAIT_MS, DAY_S] = [20, 500, 200, 1
 
 /** Milliseconds that go on while the machine sleeps and that nobody sets: so it is on Linux. */
 const clock = () => Math.round(uptime() * 1000);
-
-// Messages
 
 const text = (form) => (value) => typeof value === 'string' && form.test(value);
 const whole = (least) => (value) => Number.isInteger(value) && value >= least && value <= 2 ** 53;
@@ -36,11 +34,12 @@ const FIELDS = {
 const LEFT_OUT = { stops: [], cleared: [], stop_keys: [], args: {} };
 
 const typeOf = (root, kind) => `application/vnd.tocsin.${kind}+json; root=${root}`;
+const parse = (raw) => JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(raw));
 
-/** What is signed of a message. */
-function pae(type, raw) {
-  return Buffer.concat([Buffer.from(`DSSEv1 ${Buffer.byteLength(type)} ${type} ${raw.length} `), raw]);
-}
+const pae = (type, raw) =>
+  Buffer.concat([Buffer.from(`DSSEv1 ${Buffer.byteLength(type)} ${type} ${raw.length} `), raw]);
+const base64url = (base64) => Buffer.from(base64, 'base64').toString('base64url');
+const publicKey = (key) => ({ key: { kty: 'OKP', crv: 'Ed25519', x: base64url(key) }, format: 'jwk' });
 
 /** A message as it travels, signed with the key of this seed. */
 export function seal(root, kind, json, seed) {
@@ -67,13 +66,6 @@ export function unseal(root, signers, envelope) {
   return { kind, message };
 }
 
-const parse = (raw) => JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(raw));
-
-function publicKey(base64) {
-  const x = Buffer.from(base64, 'base64').toString('base64url');
-  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
-}
-
 function decode(base64) {
   const raw = Buffer.from(base64, 'base64'); // which takes nearly everything
   assert(raw.toString('base64') === base64, 'it is not base64');
@@ -98,27 +90,13 @@ function readLatch(path, wasThere) {
   }
 }
 
-/** False where the disk did not take it. */
-function writeLatch(path, folder, kept) {
-  try {
-    writeFileSync(`${path}.new`, withDigest(JSON.stringify(kept)), { mode: 0o600, flush: true });
-    renameSync(`${path}.new`, path);
-    fsyncSync(folder);
-    return true;
-  } catch (error) {
-    console.error(`${path} cannot be written: ${error.message}`);
-    return false;
-  }
-}
-
 /** It has one job at a time, and lets it take a step when it may. */
 export class Component {
   client = null; // while there is a connection
+  asked = {}; // what it asked last on this connection
   attempts = 0;
-  shown = '';
-  askAt = 0;
   job = null; // what is said of it
-  end = null; // what was said last of the last one, until the broker has it
+  ends = new Set(); // each says how a job ended, until the broker has it
 
   /** `what` is the birth, with each command the function that does it, and `halt`, which switches off what moves. */
   constructor(path, latchPath, what) {
@@ -127,15 +105,10 @@ export class Component {
     const { root, id, seed, disk, broker: { tls, ...broker } } = enrolment;
     const file = (name) => name && readFileSync(resolve(dirname(path), name));
     const trust = tls && { protocol: 'mqtts', ca: file(tls.ca), cert: file(tls.certificate), key: file(tls.key) };
-    Object.assign(this, { what, root, id, seed: Buffer.from(seed, 'base64'), broker: { ...broker, ...trust } });
-    const folder = openSync(dirname(resolve(latchPath)), 'r');
-    this.latch = new Latch(enrolment, {
-      onSilence: what.stop.on_silence,
-      kept: readLatch(latchPath, disk === 'kept'),
-      write: (kept) => writeLatch(latchPath, folder, kept),
-      halt: () => this.halt(),
-      random: () => randomBytes(16).toString('hex'),
-    });
+    Object.assign(this, { root, id, what, latchPath, broker: { ...broker, ...trust } });
+    this.sealed = (kind, message) => seal(root, kind, JSON.stringify(message), Buffer.from(seed, 'base64'));
+    this.folder = openSync(dirname(resolve(latchPath)), 'r');
+    this.latch = new Latch({ ...enrolment, ...what.stop }, readLatch(latchPath, disk === 'kept'), this);
     assert(this.latch.keep(), 'what cannot keep a stop must not work');
   }
 
@@ -144,25 +117,44 @@ export class Component {
     setInterval(() => {
       this.latch.silence(clock());
       if (this.job) this.step();
-      this.look();
+      this.ask();
     }, STEP_MS);
   }
 
-  // The broker
+  /** False where the disk did not take it. */
+  write(kept) {
+    try {
+      writeFileSync(`${this.latchPath}.new`, withDigest(JSON.stringify(kept)), { mode: 0o600, flush: true });
+      renameSync(`${this.latchPath}.new`, this.latchPath);
+      fsyncSync(this.folder);
+      return true;
+    } catch (error) {
+      console.error(`${this.latchPath} cannot be written: ${error.message}`);
+      return false;
+    }
+  }
 
   /** Each connection is a client of its own, with nothing in it: what was meant for an earlier one is not said. */
   connect() {
-    const payload = this.sealed('state', this.latch.statement('lost'));
+    const { root, id, latch } = this;
+    const hears = [...latch.targets.map((to) => `stop/${to}`), `lease/${id}`, `key/${id}`, `roster/${id}`, `cmd/${id}`];
+    const log = (error) => error && console.error(`broker: ${error.message || error.code}`);
+    const payload = this.sealed('state', latch.statement('lost'));
     const client = mqtt.connect({
-      ...this.broker, clientId: `component-${this.id}`, protocolVersion: 5,
-      will: { topic: `${this.root}/state/${this.id}`, payload, qos: 0, retain: false },
+      ...this.broker, clientId: `component-${id}`, protocolVersion: 5,
+      will: { topic: `${root}/state/${id}`, payload, qos: 0, retain: false },
       keepalive: 10, reschedulePings: false, // what we send proves nothing of the other side
       connectTimeout: 5_000, reconnectPeriod: 0, // we do that
       properties: { maximumPacketSize: LARGEST_PACKET },
     });
-    client.once('connect', () => this.greet(client));
-    client.on('message', (topic, envelope) => this.receive(topic.slice(this.root.length + 1), envelope));
-    client.on('error', (error) => console.error(`broker: ${error.message || error.code}`));
+    client.once('connect', () => {
+      [this.client, this.asked] = [client, {}];
+      client.subscribe(hears.map((each) => `${root}/${each}`), { qos: 1 }, log);
+      this.ask();
+      for (const tell of this.ends) tell();
+    });
+    client.on('message', (topic, envelope) => this.receive(topic.slice(root.length + 1), envelope));
+    client.on('error', log);
     client.once('close', () => {
       this.client = null;
       client.end(true);
@@ -170,21 +162,10 @@ export class Component {
     });
   }
 
-  greet(client) {
-    this.client = client;
-    const stops = this.latch.targets.map((target) => `stop/${target}`);
-    const topics = [...stops, ...['lease', 'key', 'roster', 'cmd'].map((kind) => `${kind}/${this.id}`)];
-    const refused = (error) => error && console.error(`broker: ${error.message}`);
-    client.subscribe(topics.map((each) => `${this.root}/${each}`), { qos: 1 }, refused);
-    this.tellBirth();
-    this.ask();
-    if (this.end) this.tellEnd();
-  }
-
   receive(topic, envelope) {
-    const { latch, latch: { session, kept: { key, roster } } } = this;
-    const [first] = topic.split('/');
-    const signers = first === 'stop' ? { stop: [key, ...roster.stop_keys], drill: [key] } : { [first]: [key] };
+    const { latch, latch: { kept: { key, roster } } } = this;
+    const stops = { stop: [key, ...roster.stop_keys], drill: [key] };
+    const signers = topic.startsWith('stop/') ? stops : { [topic.split('/')[0]]: [key] };
     let kind, message;
     try {
       ({ kind, message } = unseal(this.root, signers, envelope));
@@ -193,37 +174,24 @@ export class Component {
     }
     this.attempts = 0; // it is a good connection
     latch.silence(clock());
-    const isNews = kind === 'cmd' ? this.obey(message) : latch[kind](message, clock(), envelope);
-    if (latch.session !== session) this.tellBirth();
-    this.look(isNews);
+    this.ask(kind === 'cmd' ? this.obey(message) : latch[kind](message, clock(), envelope));
   }
 
   say(kind, rest, message, options, then) {
     this.client?.publish(`${this.root}/${kind}/${rest}`, this.sealed(kind, message), options, then);
   }
 
-  sealed(kind, message) {
-    return seal(this.root, kind, JSON.stringify(message), this.seed);
-  }
-
-  tellBirth() {
-    const { id, what, latch: { session, groups } } = this; // JSON leaves out the functions in `what`
-    this.say('birth', id, { contract: 1, id, session, groups, ...what }, { qos: 1, retain: true });
-  }
-
-  look(isNews) {
-    this.latch.busy = this.job !== null;
-    if (isNews || this.latch.shown(clock()) !== this.shown || clock() >= this.askAt) this.ask();
-  }
-
-  ask() {
-    const question = this.latch.ask(clock());
-    this.shown = question.state;
+  /** When it is time, and at once where there is news. The birth of a session comes first. */
+  ask(isNews) {
+    const { id, what, latch, asked: { session, state } } = this;
+    latch.busy = this.job !== null;
+    if (!isNews && latch.shown(clock()) === state && clock() < this.askAt) return;
+    this.asked = latch.ask(clock());
     this.askAt = clock() + (TTL_MS / 4) * (0.8 + 0.4 * Math.random());
-    this.say('state', this.id, question);
+    const birth = { contract: 1, id, session: latch.session, groups: latch.groups, ...what }; // JSON has no functions
+    if (latch.session !== session) this.say('birth', id, birth, { qos: 1, retain: true });
+    this.say('state', id, this.asked);
   }
-
-  // The work
 
   obey(command) {
     let answer;
@@ -247,8 +215,7 @@ export class Component {
     if (!commands[command].job) return { status: 'done', result: commands[command].run(args) };
     if (job) throw new Rejected(`the job ${job.job} is not over`);
     this.steps = commands[command].run(args);
-    const { id: ours, session } = this.latch;
-    this.job = { id: ours, job: id, session, seq: -1, state: 'queued', progress: 0, message: '' };
+    this.job = { id: this.id, job: id, session: this.latch.session, seq: -1, progress: 0, message: '' };
     return { status: 'accepted' };
   }
 
@@ -258,42 +225,36 @@ export class Component {
     if (this.job) this.finish('stopped');
     await off;
     this.latch.down = true;
-    this.look();
+    this.ask();
   }
 
   step() {
-    const mayWork = this.latch.mayWork(clock());
-    if (!mayWork && this.job.state !== 'held') this.tellJob('held');
-    if (!mayWork) return;
+    if (!this.latch.mayWork(clock())) return this.tellJob('held');
     try {
       const { done, value } = this.steps.next();
       if (done) return this.finish('done', { progress: 1, result: value });
       Object.assign(this.job, value);
-      if (this.job.state !== 'running' || clock() >= this.toldAt + PROGRESS_MS) this.tellJob('running');
+      this.tellJob('running');
     } catch (error) {
       this.finish('failed', { message: error.message.slice(0, 1024) });
     }
   }
 
   tellJob(state) {
+    if (state === this.job.state && (state === 'held' || clock() < this.toldAt + PROGRESS_MS)) return;
     this.toldAt = clock();
     Object.assign(this.job, { state, seq: this.job.seq + 1 });
     this.say('job', `${this.id}/${this.job.job}`, this.job);
   }
 
   finish(state, more) {
-    this.steps.return();
-    this.end = { ...this.job, state, seq: this.job.seq + 1, ...more };
-    this.job = null;
-    this.tellEnd();
-  }
-
-  tellEnd() {
-    const { end } = this;
-    const isTaken = (error) => {
-      if (!error && this.end === end) this.end = null;
-    };
+    const end = { ...this.job, state, seq: this.job.seq + 1, ...more };
     const options = { qos: 1, retain: true, properties: { messageExpiryInterval: DAY_S } };
-    this.say('job', `${this.id}/${end.job}`, end, options, isTaken);
+    const rest = `${this.id}/${end.job}`;
+    const tell = () => this.say('job', rest, end, options, (error) => !error && this.ends.delete(tell));
+    this.steps.return();
+    this.job = null;
+    this.ends.add(tell);
+    tell();
   }
 }

@@ -49,7 +49,6 @@ function tryRead({ kind, keys: signers, refused, envelope_b64, spaces }) {
 class Player {
   names = new Map(Object.entries(behaviour.incidents)); // what a script calls by a name and we draw at random
   takes = true;
-  draws = 0;
 
   constructor(component) {
     this.component = { ...behaviour.component, ...component };
@@ -74,17 +73,16 @@ class Player {
     const { id, groups, on_silence } = this.component;
     if (disk !== undefined) this.kept = disk === 'missing' && this.component.disk === 'new' ? {} : null;
     const [bot, ...stops] = [bot_key, ...stop_keys].map((name) => keys[name].public);
-    this.latch = new Latch({ id, groups, bot_key: bot, stop_keys: stops }, {
-      onSilence: on_silence,
-      kept: this.kept && JSON.parse(JSON.stringify(this.kept)),
-      write: (kept) => {
-        if (this.takes) this.kept = kept;
-        return this.takes;
-      },
-      halt: () => {},
-      random: () => String(++this.draws).padStart(32, '0'),
-    });
+    const enrolment = { id, groups, bot_key: bot, stop_keys: stops, on_silence };
+    this.latch = new Latch(enrolment, this.kept && JSON.parse(JSON.stringify(this.kept)), this);
   }
+
+  write(kept) {
+    if (this.takes) this.kept = kept;
+    return this.takes;
+  }
+
+  halt() {}
 
   ask({ at, nonce, says = {} }) {
     const said = this.latch.ask(at);

@@ -22,7 +22,8 @@ function beginWalk({ steps }) {
 
 const steps = { type: 'integer', minimum: 1, maximum: MOST };
 const walkInput = { type: 'object', properties: { steps }, required: ['steps'] };
-const walker = {
+const [enrolment, latch] = process.argv.slice(2);
+new Component(enrolment, latch, {
   title: 'A random walk (simulated)',
   kind: 'simulation',
   version: '1.0.0',
@@ -32,7 +33,4 @@ const walker = {
   },
   stop: { deadline_ms: 500, on_silence: 'hold' },
   halt() {}, // what drives real things switches them off here
-};
-
-const [enrolment, latch] = process.argv.slice(2);
-new Component(enrolment, latch, walker).run();
+}).run();
