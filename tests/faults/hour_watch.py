@@ -46,7 +46,7 @@ class Course:
     component: str
     session: str
     reply: Reply | None = None
-    seq: int = 0
+    seq: int = -1
     progress: float = 0.0
     held: int = 0
     """How often it said that nobody lets it go on."""
