@@ -121,7 +121,8 @@ async def test_client_ids_that_others_take_over_again_and_again_let_nobody_work_
     told = await field.hears("STOPPED everything: 3 of 3", order)
     stood_still(field.walkers.values(), told.at, await field.reset())
     assert len(field.news("STOPPED", order)) == 1
-    assert {each.incident for each in field.wire.stops(began)} == {field.incidents()[-1]}
+    # A bot that is always pushed out may get no stop through. Then its leases have said so.
+    assert {each.incident for each in field.wire.stops(began)} <= {field.incidents()[-1]}
     await field.work()
 
 
