@@ -2,17 +2,29 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
+from bot.identities import Identities
 from bot.store import Store
 from bot.words.message import Change, Message, Place, Post
 from bot.words.people import Account, People
 
 Section = TypeVar("Section", bound=BaseModel)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a message cannot be read, in the bridge's own words: no stranger's word is ever in them."""
+
+    what: str
+    """What the writer's app says of itself: `it …`, without a full stop."""
+    remedy: str
+    """What the writer can do: one sentence or two that begin with a small letter."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,6 +39,8 @@ class Unreadable:
     event: str
     sent_ms: int
     """When it was sent, on the server's clock."""
+    cause: Cause | None = None
+    """Where the network tells. It proves nothing."""
 
 
 class Inlet(Protocol):
@@ -66,6 +80,7 @@ class Office:
     people: People
     store: Store
     inlet: Inlet
+    identities: Identities
     back: Callable[[Place], None]
     """To be called where a place that did not take a post is there again. Else it is tried again after a while."""
 
@@ -98,6 +113,15 @@ class Bridge(Protocol):
         The same key sends the same post at most once, also after a restart. Raises Unreachable where the same again
         may work later, and NetworkError where it never will. It may be called before `run` is ready: it then waits.
         """
+        ...
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """A bridge whose network can show that the bot is at work."""
+
+    def attending(self, message: Message) -> AbstractContextManager[None]:
+        """A command is worked on until the block ends. It must neither wait nor raise."""
         ...
 
 

@@ -27,7 +27,7 @@ def mount(app: typer.Typer) -> None:
     for entry in sorted(entry_points(group=GROUP)):
         group, word = _split(entry.name, groups, commands)
         if group and group not in groups:
-            groups[group] = typer.Typer(no_args_is_help=True, help=f"Commands that {entry.value} begins.")
+            groups[group] = typer.Typer(no_args_is_help=True, help=_of_the_module(entry))
             app.add_typer(groups[group], name=group)
         place = groups[group] if group else app
         if word not in (_commands_of(place) | (frozenset() if group else groups.keys())):
@@ -83,16 +83,29 @@ def _loaded(entry: EntryPoint) -> Callable[..., None]:
         ) from error
 
 
+def _of_the_module(entry: EntryPoint) -> str:
+    """The first line of what the module says of itself, after the name of the group."""
+    module = _read(entry)
+    said = (ast.get_docstring(module) or "").partition("\n")[0] if module else ""
+    named = re.match(r"`[^`]*`: ", said)
+    words = said[named.end() :] if named else said
+    return words[:1].upper() + words[1:]
+
+
 def _summary(entry: EntryPoint) -> str:
     """The first line of what the function says of itself, read and not run."""
-    try:
-        module = ast.parse(_source(entry.module).read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return ""
-    for node in module.body:
+    module = _read(entry)
+    for node in module.body if module else ():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry.attr:
             return (ast.get_docstring(node) or "").partition("\n")[0]
     return ""
+
+
+def _read(entry: EntryPoint) -> ast.Module | None:
+    try:
+        return ast.parse(_source(entry.module).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
 
 
 def _source(module: str) -> Path:

@@ -6,18 +6,20 @@ the inbox for the next run.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import faulthandler
 import functools
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
 
 from bot import __version__, keys
-from bot.bridge import Bridge, Office
+from bot.bridge import Attentive, Bridge, Office
 from bot.desk.approvals import Approvals
 from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
@@ -28,6 +30,7 @@ from bot.fleet.listener import Listener
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Registry
 from bot.housekeeping import Housekeeping
+from bot.identities import Identities
 from bot.intake import Intake
 from bot.outgoing import Outgoing
 from bot.settings import Effect, Settings, weigh
@@ -38,7 +41,7 @@ from bot.supervisor import A_MOMENT_S, Part, Supervisor
 from bot.system import System
 from bot.unreadable import Alarms
 from bot.words.errors import SettingsError, StoreError
-from bot.words.message import Place
+from bot.words.message import Message, Place
 from wire.envelope import PrivateKey
 from wire.mqtt import Delivery, Link
 
@@ -144,6 +147,7 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey, stop_key
         maintenance=maintenance,
         store=store,
         people=settings.people,
+        identities=Identities(store, settings.people, settings.bot.alarms, queued=queued),
         authority=Authority(settings.bot.run_from),
         approvals=Approvals(store, queued=queued),
         rest=Rest(),
@@ -151,6 +155,7 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey, stop_key
         file_sets=settings.sets,
         alarms=settings.bot.alarms,
         connected=lambda: link.connected,
+        attending=lambda message: _attending(bridges, message),
         stop_keys=stop_keys,
     )
     desk = Desk(system, queued=queued)
@@ -199,8 +204,15 @@ def _bridges(settings: Settings, system: System, desk: Desk, queued: Callable[[]
         own.mkdir(mode=0o700, exist_ok=True)
         back = functools.partial(_back, system, network)
         intake = Intake(network, system.store, desk, system.approvals, queued=queued, alarms=alarms)
-        bridges[network] = plugin.open(section, Office(own, settings.people, system.store, intake, back))
+        bridges[network] = plugin.open(
+            section, Office(own, settings.people, system.store, intake, system.identities, back)
+        )
     return bridges
+
+
+def _attending(bridges: Mapping[str, Bridge], message: Message) -> AbstractContextManager[None]:
+    bridge = bridges.get(message.place.network)
+    return bridge.attending(message) if isinstance(bridge, Attentive) else contextlib.nullcontext()
 
 
 def _back(system: System, network: str, place: Place) -> None:

@@ -1,7 +1,9 @@
 """What a command may look at and act on."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from bot.desk.authority import Authority
@@ -9,10 +11,11 @@ from bot.desk.catalogue import Catalogue
 from bot.desk.rest import Rest
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Registry
+from bot.identities import Identities
 from bot.stop.bell import Bell
 from bot.stopkeys import StopKeys
 from bot.store import Store
-from bot.words.message import Place
+from bot.words.message import Message, Place
 from bot.words.people import People
 
 if TYPE_CHECKING:  # both work on calls, and a call carries the system
@@ -30,6 +33,7 @@ class System:
     maintenance: Maintenance
     store: Store
     people: People
+    identities: Identities
     authority: Authority
     approvals: "Approvals"
     rest: Rest
@@ -41,6 +45,8 @@ class System:
     """Where the bot speaks of itself."""
     connected: Callable[[], bool] = lambda: True
     """Whether there is a connection to the broker."""
+    attending: Callable[[Message], AbstractContextManager[None]] = lambda _: contextlib.nullcontext()
+    """To be held while a command is worked on, so that its network can show it."""
     stop_keys: StopKeys = dataclasses.field(default_factory=lambda: StopKeys({}, People()))
 
     @property

@@ -27,6 +27,12 @@ LONGEST_NAME = 64
 LATEST_S = 253_402_300_799
 """The end of the year 9999: what a bridge says of a later time must not break the alarm."""
 
+WRITE_AGAIN = (
+    "write it again, as a new message. If I cannot read that one either, your app keeps its keys from my device: let "
+    "it share them with me, or write on another device."
+)
+"""What the writer can do where nobody knows the cause."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -148,8 +154,10 @@ class Alarms:
             wrote = (f"I cannot read {burst.count} messages of ", *who, f" from {times}", *there)
             wrote = (*wrote, *((", the last", *device) if device else ()))
             if_stop = ". If one of them was a stop, it was "
+        why = (text(f"Why, as the app of {burst.person.name} says: {last.cause.what}."),) if last.cause else ()
         return document(
             text(strong("ALARM", Tone.BAD), ": ", *wrote, if_stop, strong("NOT carried out", Tone.BAD), "."),
+            *why,
             "What can be done now:",
             Items(tuple(self._ways(burst))),
             f"I say this once in {span(AGAIN_S)}. Take a stop that I do not answer for one that I have not heard.",
@@ -161,11 +169,9 @@ class Alarms:
         accounts = {account.network for account in burst.person.accounts}
         others = sorted((self._networks & accounts) - {network, CONSOLE})
         elsewhere = " or ".join(["in another place where I listen", *(f"on {other}" for other in others)])
+        cause = burst.last.cause
         ways = [
-            text(
-                f"{burst.person.name}: write it again, as a new message. If I cannot read that one either, your app "
-                "keeps its keys from my device: let it share them with me, or write on another device."
-            ),
+            text(f"{burst.person.name}: {cause.remedy if cause else WRITE_AGAIN}"),
             text("Write ", mono("!shutdown all"), f" {elsewhere}. Any operator may."),
         ]
         if CONSOLE in self._networks and network != CONSOLE:

@@ -4,12 +4,23 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
+import json
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
-from nio import BadEvent, Event, MegolmEvent, RoomMessageNotice, RoomMessageText, UnknownBadEvent
+from nio import (
+    BadEvent,
+    Event,
+    MegolmEvent,
+    RoomEncryptedImage,
+    RoomMessageNotice,
+    RoomMessageText,
+    UnknownBadEvent,
+)
+from nio.crypto import decrypt_attachment
 
 from bot.words.errors import TocsinError
 from bridges.matrix.account import Account
@@ -21,6 +32,7 @@ from bridges.matrix.sending import Speaker
 from bridges.matrix.trust import Trust
 
 MOST_HEARD = 10_000
+_NOTHING = {"not_types": ["*"]}
 ANSWER_WITHIN_S = 30.0
 
 
@@ -36,6 +48,12 @@ class Heard:
     in_reply_to: str | None
     edits: str | None
     """The event whose words these take the place of."""
+    thread: str | None
+    """The event that the thread begins with in which it stands."""
+    mentions: Mapping[str, Any] | None
+    """Whom it calls by name."""
+    file: Mapping[str, Any] | None
+    """What opens the file that came with it."""
     decrypted: bool
     verified: bool
     """It came from a device that its owner has cross-signed."""
@@ -47,13 +65,13 @@ class PinsInMemory:
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
 
-    async def pinned(self, user: str) -> str | None:
-        """The master key that a user is known by."""
-        return self._known.get(user)
+    async def holds(self, user: str, master: str) -> bool:
+        """Whether a user shows the identity that they are known by."""
+        return self._known.setdefault(user, master) == master
 
-    async def pin(self, user: str, master: str) -> None:
-        """Know a user by a master key from now on."""
-        self._known[user] = master
+    def take_renewed(self) -> frozenset[str]:
+        """Nobody's is ever renewed."""
+        return frozenset()
 
 
 class Operator:
@@ -140,6 +158,14 @@ class Operator:
 
         await self._until(is_in, f"{user} to come into {room}")
 
+    async def leave(self, room: str) -> None:
+        """Go out of a room."""
+        await self.connection.request("POST", f"/_matrix/client/v3/rooms/{room}/leave", {})
+
+    async def gone(self, room: str, user: str) -> None:
+        """Wait until somebody is no longer in a room."""
+        await self._until(lambda: user not in self.connection.client.rooms[room].users, f"{user} to leave {room}")
+
     async def say(self, room: str, text: str, **content: Any) -> str:
         """Say something, encrypted, and return its event id. Further content is sent as it is."""
         body = {"msgtype": "m.text", "body": text, **content}
@@ -194,6 +220,33 @@ class Operator:
     async def answer_to(self, event: str, *, within: float = ANSWER_WITHIN_S) -> Heard:
         """The first reply to an event."""
         return await self.wait_for(lambda heard: heard.in_reply_to == event, within=within)
+
+    async def open(self, heard: Heard) -> bytes:
+        """The file that came with a message, as it was before it was encrypted."""
+        assert heard.file is not None  # noqa: S101 - who calls has looked
+        address: str = heard.file["url"]
+        path = f"/_matrix/client/v1/media/download/{address.removeprefix('mxc://')}"
+        headers = {"Authorization": f"Bearer {self.connection.login.token}"}
+        response = await self.connection.client.send("GET", path, None, headers)
+        return decrypt_attachment(
+            await response.read(), heard.file["key"]["k"], heard.file["hashes"]["sha256"], heard.file["iv"]
+        )
+
+    async def signs_of_life(self, room: str, user: str) -> AsyncIterator[str]:
+        """Who reads what and who types: the event of each receipt of somebody, and `types` or `rests`."""
+        wanted = {"account_data": _NOTHING, "presence": _NOTHING, "room": {"rooms": [room], "timeline": _NOTHING}}
+        since, typed = "", False
+        while True:
+            path = f"/_matrix/client/v3/sync?timeout=30000&filter={quote(json.dumps(wanted))}{since}"
+            answer = await self.connection.request("GET", path)
+            since = f"&since={quote(answer['next_batch'])}"
+            for event in answer.get("rooms", {}).get("join", {}).get(room, {}).get("ephemeral", {}).get("events", []):
+                if event["type"] == "m.receipt":
+                    for name in (name for name, by in event["content"].items() if user in by.get("m.read", {})):
+                        yield name
+                elif event["type"] == "m.typing" and typed != (user in event["content"]["user_ids"]):
+                    typed = not typed
+                    yield "types" if typed else "rests"
 
     async def hears(self) -> AsyncIterator[Heard]:
         """All that was heard and will be heard."""
@@ -251,11 +304,11 @@ class Operator:
     def _hear(self, room: str, event: Event | BadEvent | UnknownBadEvent) -> None:
         if isinstance(event, MegolmEvent):
             self._undecrypted.append(event.event_id)
-        if not isinstance(event, RoomMessageText | RoomMessageNotice) or event.sender == self.user:
+        if not isinstance(event, RoomMessageText | RoomMessageNotice | RoomEncryptedImage) or event.sender == self.user:
             return
         relation, content = relation_of(event.source), event.source["content"]
         edits: str | None = relation.get("event_id") if relation.get("rel_type") == "m.replace" else None
-        shown: dict[str, str] = content if edits is None else content["m.new_content"]
+        shown: dict[str, Any] = content if edits is None else content["m.new_content"]
         replied: dict[str, str] = relation.get("m.in_reply_to", {})
         self._heard.append(
             Heard(
@@ -266,6 +319,9 @@ class Operator:
                 html=shown.get("formatted_body", ""),
                 in_reply_to=replied.get("event_id"),
                 edits=edits,
+                thread=relation.get("event_id") if relation.get("rel_type") == "m.thread" else None,
+                mentions=content.get("m.mentions"),
+                file=shown.get("file"),
                 decrypted=event.decrypted,
                 verified=self._trust.device_of(event, room) is not None,
             )

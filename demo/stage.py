@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from bot.bridge import Office, Unreadable
+from bot.identities import Identities
 from bot.keys import DATABASE
 from bot.store import Store, inbox
 from bot.words.document import document
@@ -22,6 +23,8 @@ from demo.homeserver import Homeserver
 from demo.operator import Operator
 
 SOON_S = 20.0
+ALARMS = Place("nobody", "alarms")
+"""Where the bot would speak of itself. No bridge takes it away, so it can be looked at in the outbox."""
 
 
 def says(room: str, words: str, reply_to: str | None = None, *, edits: str | None = None) -> Post:
@@ -101,6 +104,7 @@ class Stage:
     mallory: str
     bot: str
     people: People
+    identities: Identities
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -119,7 +123,18 @@ class Stage:
             )
         )
         async with Store.opened(folder / DATABASE) as store:
-            yield cls(homeserver, folder, store, Inbox(store), alice, bob, mallory, bot, people)
+            yield cls(
+                homeserver,
+                folder,
+                store,
+                Inbox(store),
+                alice,
+                bob,
+                mallory,
+                bot,
+                people,
+                Identities(store, people, (ALARMS,)),
+            )
 
     @contextlib.asynccontextmanager
     async def bot_online(
@@ -129,7 +144,7 @@ class Stage:
         password = self.folder / "password"
         password.touch(mode=0o600)
         password.write_text("secret of the bot")
-        office = Office(self.folder / "bot", self.people, self.store, self.inbox, back=lambda _: None)
+        office = Office(self.folder / "bot", self.people, self.store, self.inbox, self.identities, back=lambda _: None)
         settings = MatrixSettings(homeserver=self.homeserver.url, user=self.bot, password_file=password)
         bridge = MatrixBridge(settings, office, clock=clock, key_may_take_s=key_may_take_s)
         run = asyncio.create_task(bridge.run())

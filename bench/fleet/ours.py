@@ -27,6 +27,7 @@ from bot.fleet.claims import Claims
 from bot.fleet.listener import Listener
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Listed, Registry
+from bot.identities import Identities
 from bot.intake import Intake
 from bot.stop.bell import Bell, Enrolled
 from bot.store import Store
@@ -75,6 +76,7 @@ class Side:
             maintenance=maintenance,
             store=store,
             people=People((Person("olga", Role.OPERATOR, frozenset({OLGA})),)),
+            identities=Identities(store, People()),
             authority=Authority(),
             approvals=Approvals(store, queued=_nobody),
             rest=Rest(),

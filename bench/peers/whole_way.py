@@ -24,6 +24,7 @@ from bot.desk.rest import Rest
 from bot.desk.way import Way
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Registry
+from bot.identities import Identities
 from bot.stop.bell import Bell
 from bot.store import Store
 from bot.store.inbox import Received
@@ -74,6 +75,7 @@ async def running(commands: tuple[Command, ...]) -> AsyncGenerator[System]:
                 bell=bell,
                 store=store,
                 people=People((Person("anna", Role.OPERATOR, frozenset({ANNA})),)),
+                identities=Identities(store, People()),
                 authority=Authority(),
                 approvals=Approvals(store, queued=lambda: None),
                 rest=Rest(),

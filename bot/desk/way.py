@@ -130,7 +130,8 @@ class Way:
             if not (received.running or received.id in self._hurried):
                 self._system.authority.check(*where)
                 self._check_it_holds(received, command)
-            ran = await self._run(received, call, command, rest)
+            with self._system.attending(message):
+                ran = await self._run(received, call, command, rest)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             ran = running.failed(call.id, error)
         if is_stop and ran.result != "done":

@@ -184,6 +184,9 @@ STEPS = (
         at     REAL NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE pin ADD COLUMN shown TEXT;
+    """,
 )
 
 

@@ -3,18 +3,14 @@
 import dataclasses
 import json
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
 
-import aiohttp
 import structlog
 
 from bot.private import private_folder, write_private
 from bot.words.errors import NetworkError, SettingsError, Unreachable
-from bridges.matrix.patience import asked_wait_s
-
-LOGIN_TIMEOUT_S = 30.0
+from bridges.matrix.asking import ask
+from bridges.matrix.owed import Owed
 
 log = structlog.get_logger(__name__)
 
@@ -53,20 +49,24 @@ class Account:
     async def login(self, password: str) -> Login:
         """The login that is kept here, or a new one where there is none or its keys are lost.
 
-        A device whose keys are lost is not used again: others would refuse it. A new device takes its place.
+        A device whose keys are lost is not used again: others would refuse it. A new device takes its place, and the
+        old one is owed to be deleted.
         """
         private_folder(self.folder)
-        kept = self._kept()
+        kept = self.kept()
         if kept is not None:
             if (self.folder / kept.store).exists():
                 return kept
             log.warning("the keys of the device are lost; logging in as a new one", device=kept.device)
         fresh = await self._log_in(password)
+        if kept is not None:
+            Owed(self.folder).add(kept.device)
         write_private(self.file, json.dumps(dataclasses.asdict(fresh)).encode())
         log.info("logged in", user=fresh.user, device=fresh.device)
         return fresh
 
-    def _kept(self) -> Login | None:
+    def kept(self) -> Login | None:
+        """The login that is kept here, if there is one."""
         try:
             kept = Login(**json.loads(self.file.read_bytes()))
         except FileNotFoundError:
@@ -90,33 +90,13 @@ class Account:
             "password": password,
             "initial_device_display_name": self.device_name,
         }
-        address = f"{self.homeserver}/_matrix/client/v3/login"
-        try:
-            timeout = aiohttp.ClientTimeout(total=LOGIN_TIMEOUT_S)
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as http,
-                http.post(address, json=body) as response,
-            ):
-                status = response.status
-                said: object = await response.json(content_type=None)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise Unreachable(f"The homeserver {self.homeserver} does not answer.") from error
-        if not isinstance(said, dict):
-            raise Unreachable(f"What answers at {self.homeserver} is no homeserver.")
-        answer = cast("Mapping[str, Any]", said)
-        if status == 429:  # noqa: PLR2004 - the status that says "too many"
-            raise Unreachable(
-                "The homeserver takes no more logins for now.",
-                retry_after=asked_wait_s(answer.get("retry_after_ms")),
-            )
-        if status >= 500:  # noqa: PLR2004 - the server's own faults
-            raise Unreachable(f"The homeserver {self.homeserver} answered with an error ({status}).")
-        if status != 200:  # noqa: PLR2004 - all the rest is a refusal
+        answer = await ask(self.homeserver, "POST", "/_matrix/client/v3/login", body)
+        if not answer.is_good:
             raise NetworkError(
-                f"The homeserver refused the login of {self.user}: {answer.get('error', status)}.",
+                f"The homeserver refused the login of {self.user}: {answer.said.get('error', answer.status)}.",
                 hint="Look at the user's name and the password file.",
             )
-        user, device, token = (answer.get(name) for name in ("user_id", "device_id", "access_token"))
+        user, device, token = (answer.said.get(name) for name in ("user_id", "device_id", "access_token"))
         if not (isinstance(user, str) and isinstance(device, str) and isinstance(token, str)):
             raise Unreachable(f"What answers at {self.homeserver} is no homeserver.")
         if user != self.user:

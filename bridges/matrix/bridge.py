@@ -1,27 +1,32 @@
 """Matrix as a bridge. A message is received once it is in the inbox, sent once the homeserver has it; never before."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager
+
+from nio import SyncResponse
 
 from bot.bridge import Health, Office
-from bot.store.pins import pin, pinned
 from bot.words.errors import StoreError, Unreachable
-from bot.words.html import to_html
-from bot.words.message import Post
+from bot.words.message import Message, Post
 from bot.words.people import Account as Holder
-from bot.words.plain import to_plain
 from bridges.matrix.account import Account, Login
+from bridges.matrix.attention import Attention
 from bridges.matrix.connection import Connection, LoginLost
 from bridges.matrix.cross_signing import establish
+from bridges.matrix.departures import Departures
 from bridges.matrix.invitations import Invitations
 from bridges.matrix.patience import patiently
 from bridges.matrix.reading import NETWORK
 from bridges.matrix.receiving import Heard, Receiver
+from bridges.matrix.recovery import look_after
 from bridges.matrix.sending import Speaker
 from bridges.matrix.settings import MatrixSettings
+from bridges.matrix.threads import Threads
 from bridges.matrix.trust import Trust
+from bridges.matrix.voice import Voice
 from bridges.matrix.waiting import KEY_MAY_TAKE_S
 
 SILENT_S = 120.0
@@ -29,18 +34,18 @@ SILENT_S = 120.0
 
 
 class StoredPins:
-    """Pinned identities in the bot's own database."""
+    """Pinned identities as the bot keeps them."""
 
     def __init__(self, office: Office) -> None:
-        self._store = office.store
+        self._identities = office.identities
 
-    async def pinned(self, user: str) -> str | None:
-        """The master key that a user is known by."""
-        return await self._store.read(lambda tx: pinned(tx, Holder(NETWORK, user)))
+    async def holds(self, user: str, master: str) -> bool:
+        """Whether a user shows the identity that they are known by."""
+        return await self._identities.holds(Holder(NETWORK, user), master)
 
-    async def pin(self, user: str, master: str) -> None:
-        """Know a user by a master key from now on."""
-        await self._store.write(lambda tx: pin(tx, Holder(NETWORK, user), master))
+    def take_renewed(self) -> frozenset[str]:
+        """Users who are known by another identity since this was last asked."""
+        return frozenset(account.id for account in self._identities.take_renewed(NETWORK))
 
 
 class MatrixBridge:
@@ -57,12 +62,16 @@ class MatrixBridge:
         self._settings = settings
         self._office = office
         self._ready = asyncio.Event()
-        self._speaker: Speaker | None = None
+        self._voice: Voice | None = None
+        self._attention: Attention | None = None
         self._heard = Heard(clock)
         self._key_may_take_s = key_may_take_s
 
     def _listed(self) -> frozenset[str]:
         return frozenset(account.id for account in self._office.people.accounts_on(NETWORK))
+
+    def _is_ours(self, user: str) -> bool:
+        return self._office.people.owner_of(Holder(NETWORK, user)) is not None
 
     def health(self) -> Health:
         """Whether the homeserver has been heard lately, and what it brought that nobody could read."""
@@ -90,48 +99,47 @@ class MatrixBridge:
             trust = Trust(connection, self._listed, StoredPins(self._office))
             try:
                 async with asyncio.TaskGroup() as beside:
-                    invitations = Invitations(connection, self._listed, beside)
-                    await self._receive(connection, trust, invitations)
+                    beside.create_task(look_after(connection, self._office.folder, password))
+                    await self._receive(connection, trust, beside)
             except ExceptionGroup as group:
-                raise group.exceptions[0] from group  # that of the stream: an invitation never raises
+                raise group.exceptions[0] from group  # that of the stream: nothing else beside it raises
 
-    async def _receive(self, connection: Connection, trust: Trust, invitations: Invitations) -> None:
+    async def _receive(self, connection: Connection, trust: Trust, beside: asyncio.TaskGroup) -> None:
         inlet, key_may_take_s = self._office.inlet, self._key_may_take_s
-        receiver = Receiver(connection, trust, inlet, invitations, self._heard, key_may_take_s=key_may_take_s)
-        speaker = Speaker(connection, trust)
+        invitations = Invitations(connection, self._listed, beside)
+        departures = Departures(connection, self._is_ours, beside)
+
+        def taken(response: SyncResponse) -> None:
+            invitations.answer(response)
+            if self._listed():  # a list without anybody is a mistake: nobody could invite it again
+                departures.look(response)
+
+        threads = Threads(connection)
+        receiver = Receiver(connection, trust, inlet, threads, self._heard, taken, key_may_take_s=key_may_take_s)
+        speaker, attention = Speaker(connection, trust), Attention(connection)
         try:
-            cursor = await receiver.take(await self._office.inlet.cursor(), first=True)
-            self._speaker = speaker
+            cursor = await receiver.take(await inlet.cursor(), first=True)
+            self._voice = Voice(connection, speaker, threads)
+            self._attention = attention
             self._ready.set()
             while True:
                 cursor = await receiver.take(cursor, first=False)
         finally:
             self._ready.clear()
-            self._speaker = None
+            self._voice = self._attention = None
+            attention.close()
             await speaker.finish()
+
+    def attending(self, message: Message) -> AbstractContextManager[None]:
+        """Show that the bot is at work, while there is a connection."""
+        return contextlib.nullcontext() if self._attention is None else self._attention.on(message)
 
     async def send(self, post: Post, *, key: str) -> str:
         """Say something in its room and return the event's id. An edit is known by the event that it edits."""
-        while (speaker := self._speaker) is None:
+        while (voice := self._voice) is None:
             await self._ready.wait()
-        content: dict[str, Any] = {
-            "msgtype": "m.notice",
-            "body": to_plain(post.document),
-            "format": "org.matrix.custom.html",
-            "formatted_body": to_html(post.document),
-            "m.mentions": {},
-        }
-        if post.edits is not None:
-            content = {
-                **content,
-                "body": f"* {content['body']}",
-                "m.new_content": content,
-                "m.relates_to": {"rel_type": "m.replace", "event_id": post.edits},
-            }
-        elif post.reply_to is not None:
-            content["m.relates_to"] = {"m.in_reply_to": {"event_id": post.reply_to}}
         try:
-            event = await speaker.say(post.place.id, content, key=key)
+            event = await voice.say(post, key)
         except (LoginLost, StoreError) as fault:  # `run` tells a person; the post keeps until they have mended it
             raise Unreachable(fault.what, hint=fault.hint) from fault
         return post.edits or event

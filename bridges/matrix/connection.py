@@ -26,18 +26,26 @@ from nio import (
     SyncResponse,
     UnknownBadEvent,
 )
-from nio.crypto import ENCRYPTION_ENABLED, Olm
-from nio.store import SqliteStore
+
+try:
+    from nio.crypto import Olm
+    from nio.store import SqliteStore
+    from vodozemac import LibolmPickleException, PickleException
+except ImportError as error:
+    raise ImportError("matrix-nio is installed without encryption: install `tocsin[bot]` anew") from error
 
 from bot.words.errors import NetworkError, SettingsError, TocsinError, Unreachable
 from bridges.matrix.account import Login
 from bridges.matrix.disk import on_disk
 from bridges.matrix.guard import guard
+from bridges.matrix.offered_keys import lacking, lacks_fallback, taken
 from bridges.matrix.patience import asked_wait_s
 from bridges.matrix.replay import ReplayIndex
+from bridges.matrix.rotation import Rotation, rotation_of
 
 REQUEST_TIMEOUT_S = 30.0
 LONG_POLL_MS = 30_000
+UPLOAD = "/_matrix/media/v3/upload"
 SYNC_TIMEOUT_S = 120.0
 MOST_EVENTS_IN_A_GAP = 500
 FEWEST_IN_A_PAGE = 100
@@ -72,6 +80,16 @@ class Denied(NetworkError):
 class Client(AsyncClient):
     """The library's client, logged in for good. Whether the homeserver still knows the login, `Connection` tells."""
 
+    lacks_fallback = False
+    """Whether the homeserver has no fallback key of ours that is unused, as far as it tells."""
+
+    async def parse_body(self, transport_response: aiohttp.ClientResponse) -> dict[Any, Any]:
+        """What the homeserver says. The library passes over what a sync says of the fallback key."""
+        body = await super().parse_body(transport_response)
+        if (lacks := lacks_fallback(body)) is not None:
+            self.lacks_fallback = lacks
+        return body
+
     async def receive_response(self, response: Response) -> None:
         """Change what the client knows. An error changes nothing: the library takes some for the end of the login."""
         if not isinstance(response, ErrorResponse):
@@ -81,7 +99,7 @@ class Client(AsyncClient):
 class Connection:
     """A device and its keys, on the wire."""
 
-    def __init__(self, login: Login, folder: Path, client: AsyncClient, olm: Olm, seen: ReplayIndex) -> None:
+    def __init__(self, login: Login, folder: Path, client: Client, olm: Olm, seen: ReplayIndex) -> None:
         self.login = login
         self.folder = folder
         self.client = client
@@ -89,16 +107,13 @@ class Connection:
         self.seen = seen
         self.joining: set[str] = set()
         """Rooms whose invitation is accepted and whose state has not come yet."""
+        self.rotations: dict[str, Rotation] = {}
+        """By room: how long its keys serve."""
 
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(cls, login: Login, folder: Path) -> AsyncGenerator["Connection"]:
         """The device with its keys, until the block ends."""
-        if not ENCRYPTION_ENABLED:
-            raise SettingsError(
-                "The Matrix library is installed without encryption.",
-                hint="Install `tocsin[bot]` anew.",
-            )
         # It logs whole events that it finds invalid, ciphertext and all.
         logging.getLogger("nio").setLevel(logging.CRITICAL)
         config = AsyncClientConfig(
@@ -113,10 +128,16 @@ class Connection:
         client = Client(login.homeserver, login.user, login.device, str(folder), config)
         seen = ReplayIndex(folder / f"seen-{login.device}.db")
         try:
-            with on_disk():
-                client.restore_login(login.user, login.device, login.token)
+            try:
+                with on_disk():
+                    client.restore_login(login.user, login.device, login.token)
+            except (PickleException, LibolmPickleException) as error:
+                raise SettingsError(
+                    f"The keys in {folder / login.store} cannot be opened with what is in {folder / 'login.json'}.",
+                    hint="Put both back from one backup, or remove login.json: a new device is made then.",
+                ) from error
             (folder / login.store).chmod(0o600)
-            assert client.olm is not None  # noqa: S101 - ENCRYPTION_ENABLED and a store path make it
+            assert client.olm is not None  # noqa: S101 - a library with encryption and a store path make it
             assert client.store is not None  # noqa: S101 - see above
             client.olm.message_index_store = seen
             guard(client.olm, client.store)
@@ -129,9 +150,20 @@ class Connection:
 
     async def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Ask the homeserver something that the library has no words for."""
-        headers = {"Authorization": f"Bearer {self.login.token}", "Content-Type": "application/json"}
+        return await self._ask(method, path, None if body is None else json.dumps(body), "application/json")
+
+    async def put_file(self, data: bytes) -> str:
+        """Have the homeserver keep a file that it cannot read, and return its address."""
+        answer = await self._ask("POST", UPLOAD, data, "application/octet-stream")
+        address = answer.get("content_uri")
+        if not isinstance(address, str):
+            raise Unreachable("The homeserver took a file and does not say where it is.")
+        return address
+
+    async def _ask(self, method: str, path: str, data: str | bytes | None, kind: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.login.token}", "Content-Type": kind}
         with self._reaching():
-            response = await self.client.send(method, path, None if body is None else json.dumps(body), headers)
+            response = await self.client.send(method, path, data, headers)
             try:
                 said: object = await response.json(content_type=None)
             except ValueError:
@@ -171,13 +203,17 @@ class Connection:
         if not response.device_key_count.signed_curve25519:
             self.olm.uploaded_key_count = 0
         self.joining -= self.client.rooms.keys()
+        for room, info in response.rooms.join.items():
+            if rotation := rotation_of([*info.state, *info.timeline.events]):
+                self.rotations[room] = rotation
         return response
 
     async def upkeep(self) -> None:
         """Upload keys that run short, answer key requests, mend broken sessions."""
+        if keys := lacking(self.olm, fallback=self.client.lacks_fallback):
+            taken(self.olm, await self.request("POST", "/_matrix/client/v3/keys/upload", keys))
+            self.client.lacks_fallback = False
         with self._reaching():
-            if self.client.should_upload_keys:
-                self.checked(await self.client.keys_upload())
             if self.client.should_claim_keys:
                 self.checked(await self.client.keys_claim(self.client.get_users_for_key_claiming()))
             for response in await self.client.send_to_device_messages():

@@ -16,11 +16,12 @@ from bot.words.errors import NetworkError, StoreError
 from bot.words.message import Change, Message, Place, Standing
 from bot.words.people import Account
 from bridges.matrix.connection import LONG_POLL_MS, Connection, Denied, age_s
-from bridges.matrix.invitations import Invitations
 from bridges.matrix.patience import patiently
 from bridges.matrix.reading import LATEST_MS, NETWORK, Arrived, changed, is_name, sealed, since_joining, spoken
+from bridges.matrix.threads import Threads
 from bridges.matrix.trust import Trust
 from bridges.matrix.waiting import KEY_MAY_TAKE_S, Letter, Waiting, unsealed
+from bridges.matrix.withheld import Withheld
 
 log = structlog.get_logger(__name__)
 
@@ -52,18 +53,24 @@ class Receiver:
         connection: Connection,
         trust: Trust,
         inlet: Inlet,
-        invitations: Invitations,
+        threads: Threads,
         heard: Heard,
+        taken: Callable[[SyncResponse], None],
         *,
         key_may_take_s: float = KEY_MAY_TAKE_S,
     ) -> None:
         self._connection = connection
         self._trust = trust
         self._inlet = inlet
-        self._invitations = invitations
+        self._threads = threads
+        self._taken = taken
+        """Told of each batch that is in the inbox."""
         self._me = connection.login.user
         self._heard = heard
-        self._waiting = Waiting(functools.partial(unsealed, connection.olm), time.monotonic, key_may_take_s)
+        self._withheld = Withheld(trust.counts)
+        self._waiting = Waiting(
+            functools.partial(unsealed, connection.olm), time.monotonic, key_may_take_s, why=self._withheld.why
+        )
 
     async def take(self, since: str | None, *, first: bool) -> str:
         """Wait for the next batch, put it into the inbox, and return the cursor behind it.
@@ -79,6 +86,7 @@ class Receiver:
         arrived = asyncio.get_running_loop().time()
         # Who may be believed is asked before a word of the batch is judged.
         await patiently(self._trust.refresh, NetworkError)
+        self._withheld.note(response.to_device_events)
         events = await self._events(response, since, known)
         letters = [] if since is None else self._letters(events)  # before its first cursor nothing was said to the bot
         opened, changes = self._waiting.opened() if response.to_device_events else ([], [])
@@ -92,7 +100,7 @@ class Receiver:
         self._waiting.note(changes)
         given_up = self._waiting.given_up()
         await patiently(lambda: self._accept(response, messages, changes, given_up, arrived), StoreError)
-        self._invitations.answer(response)
+        self._taken(response)
         try:
             await self._connection.upkeep()
         except NetworkError as error:
@@ -133,6 +141,8 @@ class Receiver:
                     log.warning("a gap cannot be read back", room=room_id, error=denied.what)
             found += [(event, room) for event in timeline.events]
         for event, room in found:
+            if is_name(event.source.get("event_id")):
+                self._threads.note(event.source["event_id"], event.source)
             if isinstance(event, MegolmEvent):
                 self._heard.unread += 1
                 log.warning("cannot be decrypted", room=room.room_id, event_id=event.event_id, sender=event.sender)

@@ -14,6 +14,7 @@ from nio.crypto import OutboundGroupSession
 from bot.words.errors import NetworkError, Unreachable
 from bridges.matrix.connection import Connection, Denied
 from bridges.matrix.disk import on_disk
+from bridges.matrix.rotation import Rotation
 from bridges.matrix.trust import Reader, Trust
 
 GRACE_S = 2.0
@@ -92,6 +93,8 @@ class Speaker:
             raise Unreachable(CHANGED)
         keys = self._connection.olm.outbound_group_sessions
         key = keys.get(room.room_id)
+        if key is not None:
+            self._connection.rotations.get(room.room_id, Rotation()).rule(key)
         if key is not None and (key.expired or key.users_shared_with - self._trust.readers(room).keys()):
             del keys[room.room_id]
             return None

@@ -25,12 +25,12 @@ log = structlog.get_logger(__name__)
 class Pins(Protocol):
     """Where the identities are kept that people showed at first contact."""
 
-    async def pinned(self, user: str) -> str | None:
-        """The master key that a user is known by."""
+    async def holds(self, user: str, master: str) -> bool:
+        """Whether a user shows the identity that they are known by. At first contact it is known from then on."""
         ...
 
-    async def pin(self, user: str, master: str) -> None:
-        """Know a user by a master key from now on."""
+    def take_renewed(self) -> frozenset[str]:
+        """Users who are known by another identity since this was last asked."""
         ...
 
 
@@ -87,7 +87,7 @@ class Trust:
         listed = self._listed()
         gone, come = self._counted - listed, listed - self._counted
         self._counted = listed
-        self._owed = (self._owed - gone) | come
+        self._owed = (self._owed - gone) | come | self._pins.take_renewed()
         for user in gone:
             self._devices.pop(user, None)
             self._claimed.pop(user, None)
@@ -99,13 +99,16 @@ class Trust:
         return user in self._listed()
 
     def readers(self, room: MatrixRoom) -> Mapping[Reader, str]:
-        """The devices that may read in a room at this moment, with their keys. Who was just suspended has none."""
+        """The devices that may read in a room at this moment, with their keys. Who was just suspended has none.
+
+        Nor has anybody's device that bears the id of ours: the library takes it for us, and shares nothing with it.
+        """
         olm = self._connection.olm
         return {
             (user, device.device_id): device.curve25519
             for user in room.users.keys() & self._listed()
             for device in olm.device_store.active_user_devices(user)
-            if olm.is_device_verified(device)
+            if olm.is_device_verified(device) and device.device_id != self._connection.login.device
         }
 
     def device_of(self, event: Event, room: str) -> Device | None:
@@ -134,22 +137,14 @@ class Trust:
     async def _judge(self, user: str, identity: Identity | None) -> frozenset[Device]:
         if identity is None:
             return frozenset()
-        known = await self._pins.pinned(user)
-        if known is None:
-            await self._pins.pin(user, identity.master)
-            log.info("pinned an identity at first contact", user=user, master=identity.master)
-        elif known != identity.master:
-            log.error(
-                "an identity has changed; its devices are not trusted",
-                user=user,
-                pinned=known,
-                now=identity.master,
-            )
+        if not await self._pins.holds(user, identity.master):
             return frozenset()
         return identity.devices
 
     def _note_others(self, user: str, answer: Mapping[str, Any]) -> None:
         trusted = {device.id for device in self._devices[user]}
+        if (own := self._connection.login.device) in trusted and user != self._connection.login.user:
+            log.warning("a device has the id of ours and gets no keys; log it in anew", user=user, device=own)
         self._claimed[user] = devices_of(answer, user)
         refused = frozenset(entries_of(answer, user).keys() - trusted)
         for device in sorted(refused - self._refused.get(user, frozenset())):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from nio import BadEvent, Event, MatrixRoom, MegolmEvent, UnknownBadEvent
 from nio.crypto import Olm
 
-from bot.bridge import Unreadable
+from bot.bridge import Cause, Unreadable
 from bot.words.message import Change
 from bridges.matrix.reading import Arrived
 
@@ -43,9 +43,15 @@ class Waiting:
     """Letters that wait for their keys, in the order in which they came."""
 
     def __init__(
-        self, unseal: Callable[[MegolmEvent], Event | None], clock: Callable[[], float], key_may_take_s: float
+        self,
+        unseal: Callable[[MegolmEvent], Event | None],
+        clock: Callable[[], float],
+        key_may_take_s: float,
+        *,
+        why: Callable[[Event | BadEvent | UnknownBadEvent, str], Cause | None] = lambda _event, _room: None,
     ) -> None:
         self._unseal = unseal
+        self._why = why
         self._clock = clock
         self._key_may_take_s = key_may_take_s
         self._deliveries: collections.deque[_Delivery] = collections.deque()
@@ -95,9 +101,13 @@ class Waiting:
     def given_up(self) -> list[Unreadable]:
         """Those whose time is over. They wait no longer, and the cursor moves on behind them."""
         found: list[Unreadable] = []
+        # Why, is asked now: the notice may have come after the message.
         while self._deliveries and (not self._deliveries[0].letters or self._deliveries[0].until <= self._clock()):
             delivery = self._deliveries.popleft()
-            found += [letter.known for letter in delivery.letters.values()]
+            found += [
+                dataclasses.replace(letter.known, cause=self._why(letter.event, letter.room.room_id))
+                for letter in delivery.letters.values()
+            ]
             self.cursor = delivery.cursor
         for each in found:
             self._changes.pop(each.event, None)

@@ -32,6 +32,7 @@ from bot.desk.limits import Limit, Limits
 from bot.desk.rest import Rest
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Listed, Registry
+from bot.identities import Identities
 from bot.intake import Intake
 from bot.outgoing import Outgoing
 from bot.stop.bell import Bell, Enrolled
@@ -185,6 +186,7 @@ async def live(folder: Path, batches: Sequence[Sequence[tuple[str, str]]], steps
             bell=bell,
             store=store,
             people=people,
+            identities=Identities(store, people),
             authority=Authority(),
             approvals=approvals,
             rest=Rest(),

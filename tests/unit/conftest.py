@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -13,15 +14,17 @@ import pytest_asyncio
 from bot.desk import intent
 from bot.desk.approvals import Approvals
 from bot.desk.authority import Authority
+from bot.desk.call import Call
 from bot.desk.catalogue import Catalogue
 from bot.desk.rest import Rest
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Listed, Registry
+from bot.identities import Identities
 from bot.stop import sending
 from bot.stop.bell import Bell, Enrolled
 from bot.store import Store, Tx
 from bot.system import System
-from bot.words.message import Place
+from bot.words.message import Message, Place, Standing
 from bot.words.people import Account, People, Person, Role
 from tests.unit.tower import Component
 from wire.broker import QoS
@@ -118,6 +121,7 @@ def system(store: Store, people: People, bell: Bell, enrolled: dict[str, Enrolle
         maintenance=Maintenance(store, registry.groups_of),
         store=store,
         people=people,
+        identities=Identities(store, people),
         authority=Authority(frozenset({"trusted"})),
         approvals=Approvals(store, queued=lambda: None),
         rest=Rest(),
@@ -150,3 +154,16 @@ def hang_disk() -> Callable[[Store], AbstractAsyncContextManager[threading.Event
             await hanging
 
     return hang
+
+
+@pytest.fixture
+def ask(system: System, people: People) -> Callable[[str], Call]:
+    def asked(who: str) -> Call:
+        account = Account("chat", who)
+        person = people.holder_of(account)
+        assert person is not None
+        event = f"${os.urandom(8).hex()}"
+        message = Message(Place("chat", "room"), account, event, "", Standing.ATTESTED, "PHONE", 1, 0.0)
+        return Call(os.urandom(16).hex(), person, message, system)
+
+    return asked

@@ -13,6 +13,7 @@ from bot.desk.command import Command
 from bot.desk.rest import Rest
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Listed, Registry
+from bot.identities import Identities
 from bot.store import Store
 from bot.system import System
 from bot.words.message import Message, Standing
@@ -68,6 +69,7 @@ async def office(store: Store, people: People, *components: Component) -> AsyncG
             maintenance=maintenance,
             store=store,
             people=people,
+            identities=Identities(store, people),
             authority=Authority(frozenset({"trusted"})),
             approvals=Approvals(store, queued=lambda: None),
             rest=Rest(),

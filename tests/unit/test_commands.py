@@ -14,7 +14,7 @@ from bot.store import Store, Tx, incidents, outbox, overlay
 from bot.system import System
 from bot.words.document import document
 from bot.words.errors import Unreachable, UsageError
-from bot.words.message import Lane, Message, Place, Post, Standing
+from bot.words.message import Lane, Place, Post, Standing
 from bot.words.people import Account, People
 from bot.words.plain import to_plain
 from commands.help import show_help
@@ -31,19 +31,6 @@ from wire.messages import ROOT, Lease
 
 Ask = Callable[[str], Call]
 PLACE = Place("chat", "room")
-
-
-@pytest.fixture
-def ask(system: System, people: People) -> Ask:
-    def asked(who: str) -> Call:
-        account = Account("chat", who)
-        person = people.holder_of(account)
-        assert person is not None
-        event = f"${os.urandom(8).hex()}"
-        message = Message(Place("chat", "room"), account, event, "", Standing.ATTESTED, "PHONE", 1, 0.0)
-        return Call(os.urandom(16).hex(), person, message, system)
-
-    return asked
 
 
 @pytest.mark.parametrize(("who", "sees"), [("vera", False), ("olga", True), ("carol", True)])

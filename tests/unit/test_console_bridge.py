@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 
 from bot.bridge import Office
 from bot.desk.desk import Desk
+from bot.identities import Identities
 from bot.intake import Intake
 from bot.outgoing import Outgoing
 from bot.store import Store, inbox
@@ -112,7 +113,7 @@ async def bot(system: System, store: Store, people: People, folder: Path) -> Asy
 
     desk = Desk(system, queued=queued)
     intake = Intake("console", store, desk, system.approvals, queued=queued)
-    office = Office(folder, people, store, intake, back=back)
+    office = Office(folder, people, store, intake, Identities(store, People()), back=back)
     bridge = ConsoleBridge(ConsoleSettings(socket=folder / "chat.sock"), office)
     outs.append(Outgoing("console", bridge, store))
     async with running(bridge.run(), desk.run(), outs[0].run()):
@@ -550,7 +551,10 @@ async def test_a_bridge_that_was_cancelled_can_run_again_and_leaves_nothing(
 ) -> None:
     path = folder / "chat.sock"
     intake = Intake("console", store, Desk(system, queued=lambda: None), system.approvals, queued=lambda: None)
-    bridge = ConsoleBridge(ConsoleSettings(socket=path), Office(folder, people, store, intake, back=lambda _: None))
+    bridge = ConsoleBridge(
+        ConsoleSettings(socket=path),
+        Office(folder, people, store, intake, Identities(store, People()), back=lambda _: None),
+    )
     tasks = asyncio.all_tasks()
     for _ in range(2):
         sending = asyncio.create_task(bridge.send(post_to("daemon"), key="a" * 32))  # it waits until `run` is ready

@@ -21,6 +21,7 @@ from bot.bridge import Bridge, Office, Plugin
 from bot.desk.catalogue import Catalogue
 from bot.desk.command import Command
 from bot.desk.desk import Desk
+from bot.identities import Identities
 from bot.intake import Intake
 from bot.outgoing import Outgoing
 from bot.store import Store, inbox
@@ -126,7 +127,7 @@ async def test_the_bridge_of_the_guide_receives_and_answers_once(store: Store, s
     desk = Desk(whole, queued=queued)
     intake = Intake("folder", store, desk, whole.approvals, queued=queued)
     plugin: Plugin[Any] = names["plugin"]
-    office = Office(tmp_path, people, store, intake, back=lambda _: None)
+    office = Office(tmp_path, people, store, intake, Identities(store, People()), back=lambda _: None)
     bridge = plugin.open(plugin.settings(path=tmp_path), office)
     out.append(Outgoing("folder", bridge, store))
     (tmp_path / "in").mkdir()
@@ -151,7 +152,10 @@ def folder_bridge(store: Store, system: System, tmp_path: Path) -> Bridge:
     """The bridge of the guide, with nobody to say anything."""
     plugin: Plugin[Any] = run("write-a-bridge.md")["plugin"]
     intake = Intake("folder", store, Desk(system, queued=lambda: None), system.approvals, queued=lambda: None)
-    return plugin.open(plugin.settings(path=tmp_path), Office(tmp_path, People(), store, intake, back=lambda _: None))
+    return plugin.open(
+        plugin.settings(path=tmp_path),
+        Office(tmp_path, People(), store, intake, Identities(store, People()), back=lambda _: None),
+    )
 
 
 async def test_the_bridge_of_the_guide_edits_what_it_said(folder_bridge: Bridge, tmp_path: Path) -> None:

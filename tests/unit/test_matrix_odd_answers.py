@@ -22,6 +22,7 @@ from bridges.matrix.cross_signing import establish
 from bridges.matrix.invitations import Invitations
 from bridges.matrix.patience import LONGEST_ASKED_S, asked_wait_s
 from bridges.matrix.receiving import Heard, Receiver
+from bridges.matrix.threads import Threads
 from bridges.matrix.trust import Trust
 from bridges.matrix.waiting import KEY_MAY_TAKE_S
 from demo.odd import ALICE, BOT, ROOM, VERA, Answer, Odd, batch, said, signed_by_its_owner
@@ -107,7 +108,10 @@ async def receiving(
     async with asyncio.timeout(SOON_S), asyncio.TaskGroup() as beside:
         invitations = Invitations(connection, lambda: frozenset(listed), beside, longest_s=longest_s)
         trust = Trust(connection, lambda: asked, PinsInMemory())
-        receiver = Receiver(connection, trust, taken, invitations, Heard(), key_may_take_s=key_may_take_s)
+        threads = Threads(connection)
+        receiver = Receiver(
+            connection, trust, taken, threads, Heard(), invitations.answer, key_may_take_s=key_may_take_s
+        )
         yield lambda since: receiver.take(since, first=since is None)
 
 

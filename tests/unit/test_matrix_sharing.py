@@ -169,3 +169,30 @@ async def test_an_error_of_the_homeserver_while_the_key_is_shared_is_not_the_end
         # Nobody knows whom the first key has reached.
         assert await circle.say("one") not in used
         assert used
+
+
+async def test_a_caller_who_gives_up_while_a_key_is_claimed_breaks_nothing_off(tmp_path: Path) -> None:
+    async with together(tmp_path) as circle, asyncio.timeout(SOON_S):
+        saying = asyncio.ensure_future(circle.speaker.say(ROOM, {"msgtype": "m.text", "body": "one"}, key="one"))
+
+        def give_up() -> None:
+            saying.cancel()
+
+        circle.odd.meanwhile["/keys/claim"] = give_up
+        with pytest.raises(asyncio.CancelledError):
+            await saying
+        await circle.speaker.say(ROOM, {"msgtype": "m.text", "body": "two"}, key="two")
+        one, two = circle.odd.bodies(PATH)
+        assert one["session_id"] == two["session_id"]
+        assert circle.holders(two["session_id"]) == {ALICE, VERA}
+
+
+async def test_in_a_room_that_was_just_joined_something_can_be_said_when_its_state_is_there(tmp_path: Path) -> None:
+    async with together(tmp_path) as circle:
+        room = circle.bot.client.rooms.pop(ROOM)
+        circle.odd.answers["/join/"] = {"room_id": ROOM}
+        await circle.bot.join(ROOM)
+        with pytest.raises(Unreachable, match="has not yet told of the room"):
+            await circle.say("one")
+        circle.bot.client.rooms[ROOM] = room
+        assert circle.holders(await circle.say("one")) == {ALICE, VERA}

@@ -1,9 +1,11 @@
 """The alarm about what nobody can read: who hears it, what it says, and how often. It is never lost or invented."""
 
+import dataclasses
+
 import orjson
 import pytest
 
-from bot.bridge import Unreadable
+from bot.bridge import Cause, Unreadable
 from bot.desk.desk import Desk
 from bot.intake import Intake
 from bot.store import audit, inbox
@@ -163,6 +165,15 @@ async def test_an_alarm_and_the_cursor_behind_it_are_there_together_or_not_at_al
 async def test_a_time_that_is_none_does_not_keep_the_alarm_from_being_raised(room: Room, sent_ms: int) -> None:
     await room.hears(Unreadable(OPS, Account("chat", "olga"), "PHONE", "$1", sent_ms))
     assert len(await room.said()) == 2
+
+
+async def test_it_says_why_where_that_is_known_and_what_the_writer_can_do(room: Room) -> None:
+    cause = Cause("it keeps the key back", "tell it not to. Then write it again.")
+    await room.hears(dataclasses.replace(unreadable(), cause=cause))
+    for _, words, _ in await room.said():
+        assert "Why, as the app of olga says: it keeps the key back.\n" in words
+        assert "olga: tell it not to. Then write it again." in words
+        assert "as a new message" not in words
 
 
 def ways(person: Person, networks: frozenset[str], place: Place, *, has_stop_keys: bool = False) -> list[str]:

@@ -1,7 +1,7 @@
 # What Tocsin uses of matrix-nio 0.26, which carries no types that a checker may read.
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from aiohttp import ClientResponse
@@ -39,6 +39,17 @@ class UnknownBadEvent:
     source: dict[str, Any]
     decrypted: bool
 
+class RoomEncryptionEvent(Event):
+    @classmethod
+    def from_dict(cls, parsed_dict: Mapping[str, Any]) -> RoomEncryptionEvent | BadEvent: ...
+
+class UnknownToDeviceEvent:
+    source: dict[str, Any]
+    sender: str
+    type: str
+    @classmethod
+    def from_dict(cls, event_dict: Mapping[str, Any]) -> UnknownToDeviceEvent: ...
+
 class MegolmEvent(Event):
     device_id: str
     room_id: str
@@ -49,6 +60,8 @@ class RoomMessageText(Event):
     body: str
     @classmethod
     def from_dict(cls, parsed_dict: Mapping[str, Any]) -> RoomMessageText | BadEvent: ...
+
+class RoomEncryptedImage(Event): ...
 
 class RoomMessageNotice(Event):
     body: str
@@ -66,6 +79,7 @@ class Timeline:
     prev_batch: str | None
 
 class RoomInfo:
+    state: list[object]
     timeline: Timeline
 
 class InviteInfo:
@@ -95,6 +109,9 @@ class RoomSendResponse(Response):
 class RoomCreateResponse(Response):
     room_id: str
 
+class KeysUploadResponse(Response):
+    def __init__(self, curve25519_count: int, signed_curve25519_count: int) -> None: ...
+
 class KeysQueryResponse(Response):
     def __init__(self, device_keys: Mapping[str, Mapping[str, Any]], failures: Mapping[str, Any]) -> None: ...
 
@@ -112,6 +129,7 @@ class MatrixRoom:
     encrypted: bool
     users: dict[str, MatrixUser]
     members_synced: bool
+    name: str | None
 
     def __init__(self, room_id: str, own_user_id: str, encrypted: bool = ...) -> None: ...
     def add_member(
@@ -156,20 +174,19 @@ class AsyncClient:
         config: AsyncClientConfig | None = ...,
     ) -> None: ...
     @property
-    def should_upload_keys(self) -> bool: ...
-    @property
     def should_claim_keys(self) -> bool: ...
     def restore_login(self, user_id: str, device_id: str, access_token: str) -> None: ...
     def get_users_for_key_claiming(self) -> dict[str, list[str]]: ...
     def invalidate_outbound_session(self, room_id: str) -> None: ...
     def verify_device(self, device: OlmDevice) -> bool: ...
     def blacklist_device(self, device: OlmDevice) -> bool: ...
+    async def parse_body(self, transport_response: ClientResponse) -> dict[Any, Any]: ...
     async def receive_response(self, response: Response) -> None: ...
     async def send(
         self,
         method: str,
         path: str,
-        data: str | None = ...,
+        data: str | bytes | None = ...,
         headers: dict[str, str] | None = ...,
     ) -> ClientResponse: ...
     async def sync(
@@ -179,8 +196,9 @@ class AsyncClient:
         since: str | None = ...,
         full_state: bool | None = ...,
     ) -> SyncResponse | ErrorResponse: ...
-    async def keys_upload(self) -> Response: ...
     async def keys_claim(self, user_set: Mapping[str, Iterable[str]]) -> Response: ...
+    async def sync_forever(self, timeout: int | None = ..., *, full_state: bool | None = ...) -> None: ...  # noqa: ASYNC109 - see sync
+    def add_event_callback(self, callback: Callable[..., Awaitable[None]], filter: type) -> None: ...  # noqa: A002 - it is called so
     async def send_to_device_messages(self) -> list[Response]: ...
     async def joined_members(self, room_id: str) -> Response: ...
     async def join(self, room_id: str) -> Response: ...
@@ -199,6 +217,7 @@ class AsyncClient:
         message_type: str,
         content: dict[str, Any],
         tx_id: str | None = ...,
+        ignore_unverified_devices: bool = ...,
     ) -> RoomSendResponse | ErrorResponse: ...
     def encrypt(self, room_id: str, message_type: str, content: dict[str, Any]) -> tuple[str, dict[str, Any]]: ...
     async def close(self) -> None: ...

@@ -1,11 +1,10 @@
 # What Tocsin uses of nio.crypto.
 
+import datetime as dt
 from collections.abc import Callable, Iterator, KeysView, Mapping
 from typing import Any, Protocol
 
-from nio import BadEvent, Event, KeysClaimResponse
-
-ENCRYPTION_ENABLED: bool
+from nio import BadEvent, Event, KeysClaimResponse, Response
 
 class OlmDevice:
     user_id: str
@@ -31,6 +30,9 @@ class GroupSessionStore:
 
 class OutboundGroupSession:
     shared: bool
+    max_age: dt.timedelta
+    max_messages: int
+    creation_time: dt.datetime
     @property
     def id(self) -> str: ...
     @property
@@ -40,7 +42,22 @@ class OutboundGroupSession:
 class SessionStore:
     def get(self, sender_key: str) -> object | None: ...
 
+class PublicKey(Protocol):
+    def to_base64(self) -> str: ...
+
+class InnerAccount(Protocol):
+    @property
+    def one_time_keys(self) -> dict[str, PublicKey]: ...
+    @property
+    def fallback_key(self) -> dict[str, PublicKey]: ...
+    def generate_fallback_key(self) -> object: ...
+
 class OlmAccount:
+    _account: InnerAccount
+    shared: bool
+    max_one_time_keys: int
+    def generate_one_time_keys(self, count: int) -> None: ...
+    def create_inbound_session(self, identity_key: str, message: object) -> tuple[object, bytes]: ...
     @property
     def identity_keys(self) -> dict[str, str]: ...
 
@@ -49,6 +66,8 @@ class MessageIndex(Protocol):
     def __setitem__(self, key: tuple[str, str, int], value: tuple[str, int]) -> None: ...
 
 class Olm:
+    user_id: str
+    device_id: str
     account: OlmAccount
     device_store: DeviceStore
     session_store: SessionStore
@@ -64,7 +83,18 @@ class Olm:
     def share_group_session_parallel(
         self, room_id: str, users: list[str]
     ) -> Iterator[tuple[set[tuple[str, str]], dict[str, Any]]]: ...
+    @property
+    def should_upload_keys(self) -> bool: ...
+    def save_account(self) -> None: ...
+    def handle_response(self, response: Response) -> None: ...
+    def create_session(self, one_time_key: str, curve_key: str) -> object: ...
+    def _olm_encrypt(
+        self, session: object, recipient_device: OlmDevice, message_type: str, content: Mapping[str, Any]
+    ) -> dict[str, Any]: ...
     def share_keys(self) -> dict[str, Any]: ...
     def sign_json(self, json_dict: Mapping[str, Any]) -> str: ...
     def is_device_verified(self, device: OlmDevice) -> bool: ...
     def is_device_blacklisted(self, device: OlmDevice) -> bool: ...
+
+def encrypt_attachment(plaintext: bytes) -> tuple[bytes, dict[str, Any]]: ...
+def decrypt_attachment(ciphertext: bytes, key: str, digest: str, iv: str, /) -> bytes: ...

@@ -1,0 +1,76 @@
+"""What a post is on the wire: words with their HTML, a picture with its file, and how it relates to what was said."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from bot.words.document import Document, Picture
+from bot.words.html import to_html
+from bot.words.message import Post
+from bot.words.plain import to_plain
+
+ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+
+Content = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Question:
+    """What a post answers."""
+
+    event: str
+    thread: str | None
+    """The event that the thread begins with in which it was asked."""
+
+
+def words(document: Document) -> Content:
+    """A document as text and as HTML. It calls nobody by name, whatever stands in it."""
+    return {
+        "msgtype": "m.notice",
+        "body": to_plain(document),
+        "format": "org.matrix.custom.html",
+        "formatted_body": to_html(document),
+        "m.mentions": {},
+    }
+
+
+def image(picture: Picture, file: Content) -> Content:
+    """A picture that lies encrypted on the homeserver. The words for it are its caption."""
+    return {
+        "msgtype": "m.image",
+        "body": picture.alt,
+        "filename": f"picture.{ENDINGS[picture.media_type]}",
+        "info": {
+            "mimetype": picture.media_type,
+            "w": picture.width,
+            "h": picture.height,
+            "size": len(picture.data),
+        },
+        "file": file,
+        "m.mentions": {},
+    }
+
+
+def edited(content: Content, event: str) -> Content:
+    """The same in the place of what was said before. Clients that know no edits show it with a star."""
+    return {
+        **content,
+        "body": f"* {content['body']}",
+        "m.new_content": content,
+        "m.relates_to": {"rel_type": "m.replace", "event_id": event},
+    }
+
+
+def answering(content: Content, question: Question) -> Content:
+    """The same as an answer, in the thread in which it was asked."""
+    reply: dict[str, Any] = {"m.in_reply_to": {"event_id": question.event}}
+    if question.thread is not None:
+        reply |= {"rel_type": "m.thread", "event_id": question.thread, "is_falling_back": False}
+    return {**content, "m.relates_to": reply}
+
+
+def split(post: Post) -> tuple[Document, tuple[Picture, ...]]:
+    """The words of a post, and the pictures that are sent beside them."""
+    blocks = post.document.blocks
+    pictures = tuple(block for block in blocks if isinstance(block, Picture))
+    return Document(tuple(block for block in blocks if not isinstance(block, Picture))), pictures

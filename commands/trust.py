@@ -1,0 +1,101 @@
+"""`!trust`, `!trust renew`: by which identities people are known on networks that have them."""
+
+import time
+
+from bot.desk.authority import Action
+from bot.desk.call import Call
+from bot.desk.command import Hit, Stakes, command
+from bot.desk.kinds import PersonName
+from bot.identities import grouped
+from bot.store.pins import Pinned
+from bot.words.document import Document, Span, Tone, document, mono, strong, table, text
+from bot.words.errors import UsageError
+from bot.words.people import Account, Role
+from bot.words.times import clock
+
+SHOWN_NOW = Span("shown now", tone=Tone.BAD)
+ENOUGH = 12
+"""So many letters of a key are shown in a table; the whole is shown for one person."""
+
+
+@command("trust", role=Role.OPERATOR, action=Action.INSPECT, summary="Show by which identities people are known")
+async def show_trust(call: Call, person: PersonName | None = None) -> Document:
+    """Everybody in a table, or one person with the whole keys, to be read aloud."""
+    known = await call.system.identities.known()
+    if person is not None:
+        return _of_one(call, person, known)
+    rows = [
+        (strong(listed.name), mono(account.id), mono(pinned.key[:ENOUGH]), *_state(pinned))
+        for listed in call.system.people.listed
+        for account, pinned in known.items()
+        if account in listed.accounts
+    ]
+    if not rows:
+        return document("Nobody has shown an identity yet.")
+    return document(table(("person", "account", "identity", "known since", ""), rows))
+
+
+async def _at_stake(call: Call, person: PersonName) -> Stakes:
+    changed = await _changed(call, person)
+    hits = tuple(Hit(account.id, f"shows {grouped(pinned.shown or '')}") for account, pinned in changed.items())
+    return Stakes(hits, f"Compare that with {person} in person or by phone before you agree.")
+
+
+async def _changed(call: Call, person: PersonName) -> dict[Account, Pinned]:
+    listed = call.system.people.named(person)
+    assert listed is not None  # noqa: S101 - the grammar takes names of listed people only
+    known = await call.system.identities.known()
+    changed = {
+        account: pinned for account, pinned in known.items() if account in listed.accounts and pinned.shown is not None
+    }
+    if not changed:
+        raise UsageError(f"The identity of {person} has not changed.", hint="!trust shows everybody's.")
+    return changed
+
+
+@command(
+    "trust renew",
+    role=Role.COMMANDER,
+    action=Action.GOVERN,
+    two_persons=True,
+    preview=_at_stake,
+    summary="Know a person by the identity that they show now",
+)
+async def renew(call: Call, person: PersonName) -> Document:
+    """What the two have seen is what counts from now on, and nothing that came since."""
+    identities = call.system.identities
+    for account, pinned in (await _changed(call, person)).items():
+        assert pinned.shown is not None  # noqa: S101 - see _changed
+        await identities.renew(account, pinned.shown)
+    return document(
+        text(
+            strong("Renewed", Tone.GOOD),
+            f": {person} is known by the new identity and may do again what the role says.",
+        )
+    )
+
+
+def _of_one(call: Call, person: PersonName, known: dict[Account, Pinned]) -> Document:
+    listed = call.system.people.named(person)
+    assert listed is not None  # noqa: S101 - the grammar takes names of listed people only
+    shown = [(account, pinned) for account, pinned in known.items() if account in listed.accounts]
+    if not shown:
+        return document(f"{person} has not shown an identity yet.")
+    rows = [
+        row
+        for account, pinned in shown
+        for row in (
+            (mono(account.id), mono(grouped(pinned.key)), *_state(pinned)),
+            *(
+                ((mono(account.id), mono(grouped(pinned.shown)), "", Span("shown now", tone=Tone.BAD)),)
+                if pinned.shown
+                else ()
+            ),
+        )
+    ]
+    return document(table(("account", "identity", "known since", ""), rows))
+
+
+def _state(pinned: Pinned) -> tuple[str, Span]:
+    state = Span("has changed", tone=Tone.BAD) if pinned.shown else Span("holds", tone=Tone.GOOD)
+    return clock(pinned.since, time.time()), state

@@ -1,0 +1,109 @@
+"""By which identities people are known, and what happens when one changes."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.desk.call import Call
+from bot.identities import Identities, grouped
+from bot.store import Store, audit, outbox
+from bot.system import System
+from bot.words.errors import UsageError
+from bot.words.message import Lane, Place
+from bot.words.people import Account, People, Person, Role
+from bot.words.plain import to_plain
+from commands.trust import renew, show_trust
+
+OLGA = Account("chat", "olga")
+ALARMS = Place("chat", "alarms")
+KEY, OTHER = "riV3RMhzQ9aHctjNa1WYORxIsokR4nOiXmpRac6agT0", "FrE5o8xHuUjqK9jx14kNuvlMbXJ9PTAESz1x8dU6SiY"
+Ask = Callable[[str], Call]
+
+
+@pytest.fixture
+def identities(store: Store) -> Identities:
+    people = People((Person("olga", Role.OPERATOR, frozenset({OLGA})),))
+    return Identities(store, people, (ALARMS, ALARMS))
+
+
+async def alarms(store: Store) -> list[tuple[Lane, str]]:
+    heads = await store.read(lambda tx: outbox.heads(tx, "chat", (), 10))
+    return [(each.lane, to_plain(each.post.document)) for each in heads]
+
+
+async def test_the_first_identity_holds_and_stays(identities: Identities, store: Store) -> None:
+    assert await identities.holds(OLGA, KEY)
+    assert await identities.holds(OLGA, KEY)
+    assert {account: pinned.key for account, pinned in (await identities.known()).items()} == {OLGA: KEY}
+    assert await alarms(store) == []
+
+
+async def test_another_identity_does_not_hold_and_is_told_of_once(identities: Identities, store: Store) -> None:
+    await identities.holds(OLGA, KEY)
+    assert not await identities.holds(OLGA, OTHER)
+    assert not await identities.holds(OLGA, OTHER)
+    ((lane, words),) = await alarms(store)
+    assert lane is Lane.ALERT
+    assert "ALARM: the identity of olga (olga) has changed" in words
+    assert grouped(KEY) in words
+    assert grouped(OTHER) in words
+    assert "!trust renew olga" in words
+    recorded = await store.read(lambda tx: audit.last(tx, 10))
+    assert ["an identity has changed" in str(entry) for entry in recorded].count(True) == 1
+
+
+async def test_each_other_identity_is_told_of(identities: Identities) -> None:
+    await identities.holds(OLGA, KEY)
+    for other in (OTHER, "third", OTHER):
+        assert not await identities.holds(OLGA, other)
+    (pinned,) = (await identities.known()).values()
+    assert (pinned.key, pinned.shown) == (KEY, OTHER)
+
+
+async def test_the_old_identity_holds_again(identities: Identities) -> None:
+    await identities.holds(OLGA, KEY)
+    await identities.holds(OLGA, OTHER)
+    assert await identities.holds(OLGA, KEY)
+    (pinned,) = (await identities.known()).values()
+    assert pinned.shown is None
+    assert identities.take_renewed("chat") == set()
+
+
+async def test_what_two_have_agreed_to_holds_from_then_on(identities: Identities) -> None:
+    await identities.holds(OLGA, KEY)
+    await identities.holds(OLGA, OTHER)
+    await identities.renew(OLGA, OTHER)
+    assert identities.take_renewed("mail") == set()
+    assert identities.take_renewed("chat") == {OLGA}
+    assert identities.take_renewed("chat") == set()
+    assert await identities.holds(OLGA, OTHER)
+    assert not await identities.holds(OLGA, KEY)
+
+
+async def test_everybody_can_be_shown_and_one_with_the_whole_key(ask: Ask, system: System) -> None:
+    assert to_plain(await show_trust.handler(ask("olga"))) == "Nobody has shown an identity yet."
+    await system.identities.holds(OLGA, KEY)
+    shown = to_plain(await show_trust.handler(ask("olga")))
+    assert KEY[:12] in shown
+    assert KEY not in shown
+    assert "holds" in shown
+    await system.identities.holds(OLGA, OTHER)
+    assert "has changed" in to_plain(await show_trust.handler(ask("olga")))
+    whole = to_plain(await show_trust.handler(ask("olga"), "olga"))
+    assert grouped(KEY) in whole
+    assert grouped(OTHER) in whole
+    assert "shown now" in whole
+    assert "carol has not shown" in to_plain(await show_trust.handler(ask("olga"), "carol"))
+
+
+async def test_what_has_changed_is_renewed_and_nothing_else(ask: Ask, system: System) -> None:
+    assert renew.demand.two_persons
+    assert renew.preview is not None
+    await system.identities.holds(OLGA, KEY)
+    with pytest.raises(UsageError, match="has not changed"):
+        await renew.preview(ask("carol"), "olga")
+    await system.identities.holds(OLGA, OTHER)
+    stakes = await renew.preview(ask("carol"), "olga")
+    assert [(hit.target, hit.now) for hit in stakes.hits] == [("olga", f"shows {grouped(OTHER)}")]
+    assert "Renewed: olga" in to_plain(await renew.handler(ask("carol"), "olga"))
+    assert await system.identities.holds(OLGA, OTHER)
