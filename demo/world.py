@@ -80,8 +80,17 @@ class World:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, tell: Callable[[str], None], kind: Kind | None = None) -> AsyncGenerator[World]:
-    """The whole world, until the block ends. Nothing of it is left running, however the block ends."""
+async def running(
+    folder: Path,
+    *,
+    tell: Callable[[str], None],
+    kind: Kind | None = None,
+    known: frozenset[str] = frozenset(),
+) -> AsyncGenerator[World]:
+    """The whole world, until the block ends. Nothing of it is left running, however the block ends.
+
+    alice and bob let those read who are known to them, besides each other and the bot.
+    """
     _made(folder)
     async with AsyncExitStack() as stack:
         homeserver, broker = Homeserver(_made(folder / "homeserver")), LocalBroker(_made(folder / "broker"), kind=kind)
@@ -103,7 +112,7 @@ async def running(folder: Path, *, tell: Callable[[str], None], kind: Kind | Non
             [sys.executable, "-m", "demo.walker", folder / "component.json", "--latch", folder / "latch.json"],
             folder / "component.log",
         )
-        everybody = frozenset({"@alice:localhost", "@bob:localhost", "@tocsin:localhost"})
+        everybody = known | {"@alice:localhost", "@bob:localhost", "@tocsin:localhost"}
         alice, bob = (
             Operator.online(homeserver.url, f"@{name}:localhost", passwords[name], folder / name, knows=everybody)
             for name in ("alice", "bob")
