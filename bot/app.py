@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import logging
 import signal
 import sys
 from collections.abc import Coroutine
@@ -15,10 +16,13 @@ from rich.console import Console
 
 import bot
 from bot import extra, logs, telling
+from bot.findings import State
 from bot.words.errors import SettingsError
 from bot.words.glyphs import quoted
 
 if TYPE_CHECKING:
+    from bot.doctor import Found
+    from bot.doctor.show import Shown
     from bot.settings import Settings
     from bot.settings.overlaid import Overlaid
     from bot.stopkeys import StopKeys
@@ -85,6 +89,31 @@ def show(config: Config = Path("config.toml")) -> None:
         from bot.settings.effective import effective
 
         telling.show(effective(loaded, _changes(loaded)), Console(highlight=False))
+
+
+@app.command("doctor")
+def look_it_over(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON, when all are there.")] = False,
+    config: Config = Path("config.toml"),
+) -> None:
+    """Look at the installation: what is wrong, and what to do.
+
+    It changes nothing, and the bot may run. It ends with 1 where something is bad.
+    """
+    from bot import doctor
+    from bot.doctor import show
+
+    logs.set_up()
+    logging.getLogger().setLevel(logging.CRITICAL)  # what goes wrong is found, and told once
+    with telling.errors_told():
+        _refuse_strangers()
+        if as_json:
+            everything = asyncio.run(doctor.everything(config))
+            typer.echo(show.to_json(everything))
+        else:
+            everything = asyncio.run(_examined(_load(config), show.Shown(Console(highlight=False))))
+    raise typer.Exit(show.worst(everything) is State.BAD)
 
 
 @components.command("enrol")
@@ -222,6 +251,18 @@ def _stop_keys(loaded: "Settings") -> "StopKeys":
         if change.person and change.effect is Effect.APPLIED and change.entry.value:
             loaded.people.suspend(change.person)
     return StopKeys.of(loaded, changes)
+
+
+async def _examined(loaded: "Settings", shown: "Shown") -> "list[Found]":
+    """All findings, each shown as it is found."""
+    from bot import doctor
+
+    everything: list[Found] = []
+    async for found in doctor.examined(loaded):
+        everything.append(found)
+        shown.show(found)
+    shown.end(everything)
+    return everything
 
 
 async def _until_told(work: Coroutine[Any, Any, None]) -> None:

@@ -9,8 +9,10 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
+from bot.findings import Findings
 from bot.identities import Identities
 from bot.store import Store
+from bot.store.pins import Pinned
 from bot.words.message import Change, Message, Place, Post
 from bot.words.people import Account, People
 
@@ -126,11 +128,87 @@ class Attentive(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two people look whether both sides show the same: then nobody stands between them."""
+
+    code: str
+    """What it is called here."""
+    account: Account
+    device: str
+    """Theirs, where that is known."""
+    state: str
+    """`asked`, `ready`, `shown`, `confirmed`, `done` or `ended`."""
+    why: str
+    """Why it has ended, where it has."""
+    symbols: tuple[tuple[str, str], ...]
+    """What both must see, each with its name. Empty, where it is not there yet."""
+
+
+@runtime_checkable
+class Verifying(Protocol):
+    """A bridge on whose network people prove to each other who they are by comparing."""
+
+    def comparisons(self) -> Sequence[Comparison]:
+        """Those that were begun lately, the newest first."""
+        ...
+
+    async def ask_to_compare(self, account: Account) -> None:
+        """Ask the devices of somebody. Raises UsageError where that cannot be."""
+        ...
+
+    async def decide(self, code: str, *, same: bool) -> None:
+        """A person at the bot's side has looked. Raises UsageError where there is nothing to decide."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reach:
+    """How words pass between the bot and one device at a place."""
+
+    account: Account
+    device: str
+    """Empty where no device of the account is known, or this is about all of them."""
+    reads: bool
+    """Whether it can read what the bot says there."""
+    is_read: bool
+    """Whether the bot can read what is written on it, as far as anybody has said."""
+    why: str = ""
+    """What stands between them, in a few words without a full stop. Empty where nothing does."""
+    remedy: str = ""
+    """What people can do, likewise."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A bridge on whose network not everybody can read everybody, and which knows why."""
+
+    def reach(self, place: Place) -> Sequence[Reach] | None:
+        """All devices at a place; nothing where the bot is not there just now. It must neither wait nor raise."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Patient:
+    """What the core gives a bridge's examination to look at. A bot may run in it: nothing in it may be changed."""
+
+    folder: Path
+    """The bridge's own folder."""
+    people: People
+    pins: Mapping[Account, Pinned] | None
+    """By which identities accounts are known. None where nobody can tell."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Plugin(Generic[Section]):
     """A bridge as its entry point offers it: the form of its settings, and how to open it with them."""
 
     settings: type[Section]
     open: Callable[[Section, Office], Bridge]
+    examine: Callable[[Section, Patient], Findings] | None = None
+    """Looks at what the bridge needs and says what is wrong, for `tocsin doctor`. It changes nothing anywhere.
+
+    The bot may run beside it: what only one process may open, it leaves alone.
+    """
 
 
 def find_plugins() -> dict[str, Callable[[], "Plugin[BaseModel]"]]:

@@ -4,18 +4,23 @@ An identity is what all devices of a person hang on. Whoever can put another one
 could give orders in that person's name.
 """
 
+import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from bot.store import Store, Tx, audit, outbox, pins
 from bot.store.pins import Pinned
-from bot.words.document import Document, Tone, document, mono, strong, text
+from bot.words.document import Document, Span, Tone, document, mono, strong, text
+from bot.words.errors import Refused, UsageError
 from bot.words.message import Lane, Place, Post
 from bot.words.people import Account, People
 
 log = structlog.get_logger(__name__)
+
+ENOUGH = 12
+"""So many letters of a key say which one is meant: nobody can make another one that begins so."""
 
 
 class Identities:
@@ -37,13 +42,19 @@ class Identities:
         self._now = now
         self._renewed: dict[str, set[Account]] = {}
         """By network: whose identity is another one since the bridge last asked."""
+        self._by_file: dict[Account, str] = {}
+
+    def set_by_file(self, keys: Mapping[Account, str]) -> None:
+        """Know these accounts by what the configuration file says, whatever they have shown. A bridge says so first."""
+        self._by_file |= keys
 
     async def holds(self, account: Account, key: str) -> bool:
         """Whether an account shows the identity that it is known by. At first contact it is known from then on.
 
+        Who is known by the file has no first contact.
         Another one is noted, and told of once. The account may show the old one again: then that is forgotten.
         """
-        known = await self._store.read(lambda tx: pins.of(tx, account))
+        known = await self._known_of(account)
         if known is None:
             await self._store.write(lambda tx: pins.pin(tx, account, key))
             log.info("an identity is known from now on", account=str(account), key=key)
@@ -59,31 +70,67 @@ class Identities:
             self._queued()
         return False
 
+    async def _known_of(self, account: Account) -> Pinned | None:
+        """What an account is known by. What the file says takes the place of what was kept."""
+        known = await self._store.read(lambda tx: pins.of(tx, account))
+        key = self._by_file.get(account)
+        if key is None or (known is not None and known.key == key):
+            return known
+        await self._store.write(lambda tx: pins.renew(tx, account, key))
+        log.info("an identity is known by the file", account=str(account), key=key)
+        return Pinned(key, self._now())
+
     def _tell(self, tx: Tx, account: Account, known: Pinned, key: str) -> None:
         pins.show(tx, account, key)
         person = self._people.owner_of(account)
         name = person.name if person else ""
         audit.record(tx, "alarm", why="an identity has changed", person=name, account=str(account), key=key)
         for place in dict.fromkeys(self._places):
-            outbox.queue(tx, Post(place, changed(name, account, known.key, key), Lane.ALERT))
+            told = changed(name, account, known.key, key, by_file=account in self._by_file)
+            outbox.queue(tx, Post(place, told, Lane.ALERT))
 
     async def known(self) -> dict[Account, Pinned]:
-        """All identities that were ever seen."""
-        return await self._store.read(pins.everything)
+        """All identities that were ever seen, and those that the file says."""
+        kept = await self._store.read(pins.everything)
+        for account, key in self._by_file.items():
+            seen = kept.get(account)
+            known = seen if seen is not None and seen.key == key else Pinned(key, self._now())
+            kept[account] = dataclasses.replace(known, by_file=True)
+        return kept
 
     async def renew(self, account: Account, key: str) -> None:
-        """From now on an account is known by this identity. Two persons have agreed to it."""
-        await self._store.write(lambda tx: pins.renew(tx, account, key))
+        """From now on an account is known by this identity. Two persons have agreed to it.
+
+        Raises UsageError where the file says by which: no chat overrules it.
+        """
+        if account in self._by_file:
+            raise set_by_the_file(account.id)
+        if not await self._store.write(lambda tx: pins.take(tx, account, key)):
+            raise Refused("Not renewed: it shows another identity by now.", hint="!trust shows it.")
         self._renewed.setdefault(account.network, set()).add(account)
         log.info("another identity counts from now on", account=str(account), key=key)
+
+    async def verified(self, account: Account, key: str) -> None:
+        """People have compared, and an account is who it is known as."""
+        await self._store.write(lambda tx: pins.verify(tx, account, key))
 
     def take_renewed(self, network: str) -> set[Account]:
         """Accounts whose identity is another one since this was last asked. A bridge asks."""
         return self._renewed.pop(network, set())
 
 
-def changed(person: str, account: Account, known: str, key: str) -> Document:
+def set_by_the_file(whose: str) -> UsageError:
+    """Why nobody can renew an identity from chat that the file sets."""
+    return UsageError(
+        f"By which identity {whose} is known, the file says so: change it there.", hint="Then start the bot anew."
+    )
+
+
+def changed(person: str, account: Account, known: str, key: str, *, by_file: bool = False) -> Document:
     """What is said when an account shows another identity."""
+    renewed: tuple[Span | str, ...] = (mono(f"!trust renew {person} {key[:ENOUGH]}"), ", by two persons")
+    if by_file:
+        renewed = ("the file says by which identity they are known; change it there, and start the bot anew",)
     return document(
         text(
             strong("ALARM", Tone.BAD),
@@ -94,8 +141,8 @@ def changed(person: str, account: Account, known: str, key: str) -> Document:
         text("It was ", mono(grouped(known)), " and is now ", mono(grouped(key)), "."),
         text(
             f"Ask {person} in person or by phone, not here: have they reset their identity? If they have: ",
-            mono(f"!trust renew {person}"),
-            ", by two persons. If not, their account is in other hands: ",
+            *renewed,
+            ". If not, their account is in other hands: ",
             mono(f"!person suspend {person}"),
         ),
     )

@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 
 from bot import __version__, keys
-from bot.bridge import Attentive, Bridge, Office
+from bot.bridge import Attentive, Bridge, Explaining, Office, Verifying
 from bot.desk.approvals import Approvals
 from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
@@ -156,6 +156,8 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey, stop_key
         alarms=settings.bot.alarms,
         connected=lambda: link.connected,
         attending=lambda message: _attending(bridges, message),
+        verifying=lambda: {network: each for network, each in bridges.items() if isinstance(each, Verifying)},
+        explaining=lambda: {network: each for network, each in bridges.items() if isinstance(each, Explaining)},
         stop_keys=stop_keys,
     )
     desk = Desk(system, queued=queued)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from bot.bridge import Explaining, Verifying
 from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
 from bot.desk.rest import Rest
@@ -47,6 +48,10 @@ class System:
     """Whether there is a connection to the broker."""
     attending: Callable[[Message], AbstractContextManager[None]] = lambda _: contextlib.nullcontext()
     """To be held while a command is worked on, so that its network can show it."""
+    verifying: Callable[[], Mapping[str, Verifying]] = dict[str, Verifying]
+    """By network, where people can compare who they are."""
+    explaining: Callable[[], Mapping[str, Explaining]] = dict[str, Explaining]
+    """By network, where it is known who can read whom."""
     stop_keys: StopKeys = dataclasses.field(default_factory=lambda: StopKeys({}, People()))
 
     @property

@@ -6,7 +6,7 @@ from bot.desk.authority import Action
 from bot.desk.call import Call
 from bot.desk.command import Hit, Stakes, command
 from bot.desk.kinds import PersonName
-from bot.identities import grouped
+from bot.identities import ENOUGH, grouped, set_by_the_file
 from bot.store.pins import Pinned
 from bot.words.document import Document, Span, Tone, document, mono, strong, table, text
 from bot.words.errors import UsageError
@@ -14,8 +14,6 @@ from bot.words.people import Account, Role
 from bot.words.times import clock
 
 SHOWN_NOW = Span("shown now", tone=Tone.BAD)
-ENOUGH = 12
-"""So many letters of a key are shown in a table; the whole is shown for one person."""
 
 
 @command("trust", role=Role.OPERATOR, action=Action.INSPECT, summary="Show by which identities people are known")
@@ -35,22 +33,32 @@ async def show_trust(call: Call, person: PersonName | None = None) -> Document:
     return document(table(("person", "account", "identity", "known since", ""), rows))
 
 
-async def _at_stake(call: Call, person: PersonName) -> Stakes:
-    changed = await _changed(call, person)
+async def _at_stake(call: Call, person: PersonName, begins: str) -> Stakes:
+    changed = await _changed(call, person, begins)
     hits = tuple(Hit(account.id, f"shows {grouped(pinned.shown or '')}") for account, pinned in changed.items())
     return Stakes(hits, f"Compare that with {person} in person or by phone before you agree.")
 
 
-async def _changed(call: Call, person: PersonName) -> dict[Account, Pinned]:
+async def _changed(call: Call, person: PersonName, begins: str) -> dict[Account, Pinned]:
+    """Whose identity is another one that begins so. What is shown after two have agreed must not slip in."""
     listed = call.system.people.named(person)
     assert listed is not None  # noqa: S101 - the grammar takes names of listed people only
     known = await call.system.identities.known()
-    changed = {
-        account: pinned for account, pinned in known.items() if account in listed.accounts and pinned.shown is not None
-    }
+    theirs = {account: pinned for account, pinned in known.items() if account in listed.accounts}
+    changed = {account: each for account, each in theirs.items() if each.shown is not None and not each.by_file}
+    if not changed and any(each.by_file for each in theirs.values()):
+        raise set_by_the_file(person)
     if not changed:
         raise UsageError(f"The identity of {person} has not changed.", hint="!trust shows everybody's.")
-    return changed
+    meant = {
+        account: each
+        for account, each in changed.items()
+        if len(begins) >= ENOUGH and each.shown is not None and each.shown.startswith(begins)
+    }
+    if not meant:
+        shown = " or ".join(each.shown[:ENOUGH] for each in changed.values() if each.shown)
+        raise UsageError(f"{person} shows no identity now that begins so.", hint=f"Send: !trust renew {person} {shown}")
+    return meant
 
 
 @command(
@@ -61,10 +69,10 @@ async def _changed(call: Call, person: PersonName) -> dict[Account, Pinned]:
     preview=_at_stake,
     summary="Know a person by the identity that they show now",
 )
-async def renew(call: Call, person: PersonName) -> Document:
+async def renew(call: Call, person: PersonName, begins: str) -> Document:
     """What the two have seen is what counts from now on, and nothing that came since."""
     identities = call.system.identities
-    for account, pinned in (await _changed(call, person)).items():
+    for account, pinned in (await _changed(call, person, begins)).items():
         assert pinned.shown is not None  # noqa: S101 - see _changed
         await identities.renew(account, pinned.shown)
     return document(
@@ -98,4 +106,4 @@ def _of_one(call: Call, person: PersonName, known: dict[Account, Pinned]) -> Doc
 
 def _state(pinned: Pinned) -> tuple[str, Span]:
     state = Span("has changed", tone=Tone.BAD) if pinned.shown else Span("holds", tone=Tone.GOOD)
-    return clock(pinned.since, time.time()), state
+    return "set by the file" if pinned.by_file else clock(pinned.since, time.time()), state

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +19,6 @@ from demo.process import Process, on_unused_port
 READY_WITHIN_S = 60.0
 UNLIMITED = {"per_second": 10_000, "burst_count": 100_000}
 LIMITS = (
-    "rc_message",
     "rc_registration",
     "rc_registration_token_validity",
     "rc_admin_redaction",
@@ -38,8 +38,10 @@ class HomeserverError(Exception):
 class Homeserver:
     """One Synapse process. Started again in the same folder, it has the same users and rooms."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, rc_message: Mapping[str, float] = UNLIMITED) -> None:
         self.folder = folder
+        self._rc_message = dict(rc_message)
+        """How many messages it takes of one user: so many a second, and so many at once."""
         self._port = 0
         self._secret = ""
         self._process: Process | None = None
@@ -168,6 +170,7 @@ class Homeserver:
             "presence": {"enabled": False},
             "user_directory": {"enabled": False},
             **dict.fromkeys(LIMITS, UNLIMITED),
+            "rc_message": self._rc_message,
             "rc_login": dict.fromkeys(("address", "account", "failed_attempts"), UNLIMITED),
             "rc_joins": dict.fromkeys(("local", "remote"), UNLIMITED),
             "rc_invites": dict.fromkeys(("per_room", "per_user", "per_issuer"), UNLIMITED),

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -138,14 +138,25 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def bot_online(
-        self, clock: Callable[[], float] = time.monotonic, *, key_may_take_s: float = KEY_MAY_TAKE_S
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        key_may_take_s: float = KEY_MAY_TAKE_S,
+        open_rooms: Collection[str] = (),
+        pins: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[MatrixBridge]:
-        """The bot, from one start to its end."""
+        """The bot, from one start to its end, with these open rooms and identities in its configuration."""
         password = self.folder / "password"
         password.touch(mode=0o600)
         password.write_text("secret of the bot")
         office = Office(self.folder / "bot", self.people, self.store, self.inbox, self.identities, back=lambda _: None)
-        settings = MatrixSettings(homeserver=self.homeserver.url, user=self.bot, password_file=password)
+        settings = MatrixSettings(
+            homeserver=self.homeserver.url,
+            user=self.bot,
+            password_file=password,
+            open_rooms=frozenset(open_rooms),
+            pins={**(pins or {})},
+        )
         bridge = MatrixBridge(settings, office, clock=clock, key_may_take_s=key_may_take_s)
         run = asyncio.create_task(bridge.run())
         try:

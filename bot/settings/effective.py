@@ -60,7 +60,7 @@ def _section(settings: Settings, path: Key, part: BaseModel, changes: Mapping[st
 
 
 def _value(name: str, value: object, folder: Path) -> Span:
-    if value is None or value in ((), [], frozenset()):
+    if value is None or value in ((), [], {}, frozenset()):
         return Span(NOTHING, tone=Tone.QUIET)
     if SECRET.search(name):
         if isinstance(value, Path):
@@ -77,6 +77,9 @@ def _shown(value: object, folder: Path = Path("/")) -> str:
             return str(value.relative_to(folder) if value.is_relative_to(folder) else value)
         case list() | tuple():
             return ", ".join(map(str, cast("list[object]", value)))
+        case dict():
+            entries = cast("dict[object, object]", value)
+            return ", ".join(f"{name} = {entry}" for name, entry in entries.items())
         case AbstractSet():
             return ", ".join(sorted(map(str, cast("AbstractSet[object]", value))))
         case _:

@@ -87,6 +87,7 @@ def load(path: Path) -> Settings:
     reading.sections("commands", CommandSettings, _is_command, "one or two words of small letters")
     reading.refuse_shared_keys()
     reading.refuse_what_no_command_takes()
+    reading.know_accounts()
     bridges = {network: plugins[network] for network in file.content if network in plugins}
     opened = {network: plugin for network, find in bridges.items() if (plugin := reading.network(network, find))}
     if reading.mistakes:
@@ -102,7 +103,7 @@ class _Reading:
         self.mistakes: list[Mistake] = []
         self.parts: dict[Key, BaseModel] = {}
         self._file = file
-        self._context = {"folder": file.folder, "configured": networks & file.content.keys()}
+        self._context: dict[str, object] = {"folder": file.folder, "configured": networks & file.content.keys()}
 
     def wrong(self, path: Key, what: str, found: str = "") -> None:
         """Note a mistake."""
@@ -170,6 +171,12 @@ class _Reading:
                 holder = holders.setdefault(account, name)
                 if holder != name:
                     self.wrong(("people", name, account.network), f"{account.id} is {holder}'s already")
+
+    def know_accounts(self) -> None:
+        """Tell networks of all accounts that are listed, unless a person's section is wrong: some would be missing."""
+        if not any(each.path[0] == "people" for each in self.mistakes):
+            people = _each(self.parts, "people", PersonSettings).values()
+            self._context["accounts"] = frozenset(account for each in people for account in _accounts(each))
 
     def refuse_shared_keys(self) -> None:
         """A key has one holder and one role: else a stop, or a statement, could be somebody else's."""

@@ -186,6 +186,7 @@ STEPS = (
     """,
     """
     ALTER TABLE pin ADD COLUMN shown TEXT;
+    ALTER TABLE pin ADD COLUMN verified REAL;
     """,
 )
 

@@ -2,8 +2,9 @@
 
 from bot.bridge import Plugin
 from bridges.matrix.bridge import MatrixBridge
+from bridges.matrix.examining import examine
 from bridges.matrix.settings import MatrixSettings
 
-plugin = Plugin(settings=MatrixSettings, open=MatrixBridge)
+plugin = Plugin(settings=MatrixSettings, open=MatrixBridge, examine=examine)
 
 __all__ = ["plugin"]

@@ -8,6 +8,7 @@ from typing import Any, cast
 import aiohttp
 
 from bot.words.errors import Unreachable
+from bridges.matrix.answers import parsed
 from bridges.matrix.patience import asked_wait_s
 
 ANSWER_TIMEOUT_S = 30.0
@@ -38,7 +39,7 @@ async def ask(
             http.request(method, f"{homeserver}{path}", json=body, headers=headers) as response,
         ):
             status = response.status
-            said: object = await response.json(content_type=None)
+            said: object = parsed(await response.read())
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         raise Unreachable(f"The homeserver {homeserver} does not answer.") from error
     if not isinstance(said, dict):

@@ -2,21 +2,24 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from nio import SyncResponse
 
-from bot.bridge import Health, Office
-from bot.words.errors import StoreError, Unreachable
-from bot.words.message import Message, Post
+from bot.bridge import Comparison, Health, Office, Reach
+from bot.words.errors import NetworkError, StoreError, Unreachable
+from bot.words.message import Message, Place, Post
 from bot.words.people import Account as Holder
 from bridges.matrix.account import Account, Login
 from bridges.matrix.attention import Attention
 from bridges.matrix.connection import Connection, LoginLost
-from bridges.matrix.cross_signing import establish
+from bridges.matrix.cross_signing import CrossSigning, establish
 from bridges.matrix.departures import Departures
+from bridges.matrix.explaining import Explainer
+from bridges.matrix.guests import Guests
 from bridges.matrix.invitations import Invitations
 from bridges.matrix.patience import patiently
 from bridges.matrix.reading import NETWORK
@@ -26,6 +29,8 @@ from bridges.matrix.sending import Speaker
 from bridges.matrix.settings import MatrixSettings
 from bridges.matrix.threads import Threads
 from bridges.matrix.trust import Trust
+from bridges.matrix.verification import Verifications
+from bridges.matrix.verifying_events import heard_in
 from bridges.matrix.voice import Voice
 from bridges.matrix.waiting import KEY_MAY_TAKE_S
 
@@ -47,6 +52,20 @@ class StoredPins:
         """Users who are known by another identity since this was last asked."""
         return frozenset(account.id for account in self._identities.take_renewed(NETWORK))
 
+    async def verified(self, user: str, master: str) -> None:
+        """People have compared: a user is who they are known as."""
+        await self._identities.verified(Holder(NETWORK, user), master)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Live:
+    """What works while there is a connection."""
+
+    voice: Voice
+    attention: Attention
+    verifications: Verifications
+    explainer: Explainer
+
 
 class MatrixBridge:
     """The bot's device in its rooms."""
@@ -62,10 +81,11 @@ class MatrixBridge:
         self._settings = settings
         self._office = office
         self._ready = asyncio.Event()
-        self._voice: Voice | None = None
-        self._attention: Attention | None = None
+        self._live: _Live | None = None
+        self._has_worked = False
         self._heard = Heard(clock)
         self._key_may_take_s = key_may_take_s
+        office.identities.set_by_file({Holder(NETWORK, user): key for user, key in settings.pins.items()})
 
     def _listed(self) -> frozenset[str]:
         return frozenset(account.id for account in self._office.people.accounts_on(NETWORK))
@@ -94,18 +114,26 @@ class MatrixBridge:
     async def _serve(self, login: Login, password: str) -> None:
         """Be the device until cancelled, or until the disk fails: then memory is ahead of it, and all is read again."""
         async with Connection.opened(login, self._office.folder) as connection:
-            await patiently(connection.upkeep)
-            await patiently(lambda: establish(connection, password))
-            trust = Trust(connection, self._listed, StoredPins(self._office))
+            # What a homeserver says oddly once is no reason to end, after it has all worked.
+            passing = NetworkError if self._has_worked else Unreachable
+            await patiently(connection.upkeep, passing)
+            identity = await patiently(lambda: establish(connection, password), passing)
+            guests = Guests(connection, self._is_ours, self._settings.open_rooms)
+            trust = Trust(connection, self._listed, StoredPins(self._office), guests)
             try:
                 async with asyncio.TaskGroup() as beside:
                     beside.create_task(look_after(connection, self._office.folder, password))
-                    await self._receive(connection, trust, beside)
+                    await self._receive(connection, identity, trust, beside)
             except ExceptionGroup as group:
                 raise group.exceptions[0] from group  # that of the stream: nothing else beside it raises
 
-    async def _receive(self, connection: Connection, trust: Trust, beside: asyncio.TaskGroup) -> None:
+    async def _receive(
+        self, connection: Connection, identity: CrossSigning, trust: Trust, beside: asyncio.TaskGroup
+    ) -> None:
         inlet, key_may_take_s = self._office.inlet, self._key_may_take_s
+        speaker, attention, threads = Speaker(connection, trust), Attention(connection), Threads(connection)
+        verifications = Verifications(connection, speaker, identity, StoredPins(self._office), trust.counts)
+        beside.create_task(verifications.run())
         invitations = Invitations(connection, self._listed, beside)
         departures = Departures(connection, self._is_ours, beside)
 
@@ -113,33 +141,66 @@ class MatrixBridge:
             invitations.answer(response)
             if self._listed():  # a list without anybody is a mistake: nobody could invite it again
                 departures.look(response)
+            for each in heard_in(response, connection.login.user):
+                verifications.note(each)
 
-        threads = Threads(connection)
         receiver = Receiver(connection, trust, inlet, threads, self._heard, taken, key_may_take_s=key_may_take_s)
-        speaker, attention = Speaker(connection, trust), Attention(connection)
         try:
             cursor = await receiver.take(await inlet.cursor(), first=True)
-            self._voice = Voice(connection, speaker, threads)
-            self._attention = attention
+            explainer = Explainer(connection, trust, receiver.withheld, self._office.people)
+            self._live = _Live(Voice(connection, speaker, threads), attention, verifications, explainer)
             self._ready.set()
+            self._has_worked = True
             while True:
                 cursor = await receiver.take(cursor, first=False)
         finally:
             self._ready.clear()
-            self._voice = self._attention = None
+            self._live = None
             attention.close()
             await speaker.finish()
 
     def attending(self, message: Message) -> AbstractContextManager[None]:
         """Show that the bot is at work, while there is a connection."""
-        return contextlib.nullcontext() if self._attention is None else self._attention.on(message)
+        return contextlib.nullcontext() if self._live is None else self._live.attention.on(message)
+
+    def reach(self, place: Place) -> Sequence[Reach] | None:
+        """Who reads whom in a room; nothing where the bot is not there just now."""
+        return None if self._live is None else self._live.explainer.reach(place.id)
+
+    def comparisons(self) -> Sequence[Comparison]:
+        """Verifications by emoji that were begun lately."""
+        return [
+            Comparison(
+                code=each.code,
+                account=Holder(NETWORK, each.user),
+                device=each.device,
+                state=each.phase,
+                why=each.ended,
+                symbols=tuple((emoji.symbol, emoji.name) for emoji in each.emoji),
+            )
+            for each in (self._live.verifications.all() if self._live else ())
+        ]
+
+    async def ask_to_compare(self, account: Holder) -> None:
+        """Ask somebody's signed devices to compare emoji."""
+        await self._verifications.ask(account.id)
+
+    async def decide(self, code: str, *, same: bool) -> None:
+        """Somebody has looked whether the emoji are the same."""
+        await self._verifications.decide(code, same=same)
+
+    @property
+    def _verifications(self) -> Verifications:
+        if self._live is None:
+            raise Unreachable("There is no connection to the homeserver just now.")
+        return self._live.verifications
 
     async def send(self, post: Post, *, key: str) -> str:
         """Say something in its room and return the event's id. An edit is known by the event that it edits."""
-        while (voice := self._voice) is None:
+        while (live := self._live) is None:
             await self._ready.wait()
         try:
-            event = await voice.say(post, key)
+            event = await live.voice.say(post, key)
         except (LoginLost, StoreError) as fault:  # `run` tells a person; the post keeps until they have mended it
             raise Unreachable(fault.what, hint=fault.hint) from fault
         return post.edits or event

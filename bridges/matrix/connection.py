@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
 from email.utils import parsedate_to_datetime
@@ -36,9 +37,10 @@ except ImportError as error:
 
 from bot.words.errors import NetworkError, SettingsError, TocsinError, Unreachable
 from bridges.matrix.account import Login
+from bridges.matrix.answers import parsed
 from bridges.matrix.disk import on_disk
 from bridges.matrix.guard import guard
-from bridges.matrix.offered_keys import lacking, lacks_fallback, taken
+from bridges.matrix.offered_keys import lacking, lacks_fallback, taken, within
 from bridges.matrix.patience import asked_wait_s
 from bridges.matrix.replay import ReplayIndex
 from bridges.matrix.rotation import Rotation, rotation_of
@@ -47,6 +49,8 @@ REQUEST_TIMEOUT_S = 30.0
 LONG_POLL_MS = 30_000
 UPLOAD = "/_matrix/media/v3/upload"
 SYNC_TIMEOUT_S = 120.0
+LARGE = 64 * 1024
+"""Bytes that are read beside the loop: answers of this size take long."""
 MOST_EVENTS_IN_A_GAP = 500
 FEWEST_IN_A_PAGE = 100
 ONLY_ROOMS = {
@@ -84,11 +88,31 @@ class Client(AsyncClient):
     """Whether the homeserver has no fallback key of ours that is unused, as far as it tells."""
 
     async def parse_body(self, transport_response: aiohttp.ClientResponse) -> dict[Any, Any]:
-        """What the homeserver says. The library passes over what a sync says of the fallback key."""
-        body = await super().parse_body(transport_response)
+        """What the homeserver says. The library breaks at some of it, and passes over what it says of fallback keys."""
+        raw = await transport_response.read()
+        try:
+            found: object = parsed(raw) if len(raw) < LARGE else await asyncio.to_thread(parsed, raw)
+        except ValueError:
+            found = None
+        body = cast("dict[Any, Any]", found) if isinstance(found, dict) else {}
         if (lacks := lacks_fallback(body)) is not None:
             self.lacks_fallback = lacks
         return body
+
+    async def create_matrix_response(
+        self,
+        response_class: type[Response],
+        transport_response: aiohttp.ClientResponse,
+        data: tuple[Any, ...] | None = None,
+        save_to: os.PathLike[str] | None = None,
+    ) -> Response:
+        """What the library makes of an answer. That takes long for a large sync, so it is made beside the loop."""
+        if response_class is not SyncResponse:
+            return await super().create_matrix_response(response_class, transport_response, data, save_to)
+        body = await self.parse_body(transport_response)
+        response = await asyncio.to_thread(SyncResponse.from_dict, body)
+        response.transport_response = transport_response
+        return response
 
     async def receive_response(self, response: Response) -> None:
         """Change what the client knows. An error changes nothing: the library takes some for the end of the login."""
@@ -165,7 +189,7 @@ class Connection:
         with self._reaching():
             response = await self.client.send(method, path, data, headers)
             try:
-                said: object = await response.json(content_type=None)
+                said: object = parsed(await response.read())
             except ValueError:
                 said = None
         answer = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
@@ -199,9 +223,10 @@ class Connection:
                     full_state=full_state,
                 )
             response = self.checked(answer)
-        # The library takes a count of nothing for an unknown count, and would never upload again.
-        if not response.device_key_count.signed_curve25519:
-            self.olm.uploaded_key_count = 0
+        # The library takes a count of nothing for an unknown count, and would never upload again. And it would make as
+        # many keys as a homeserver says that there are too few.
+        count = response.device_key_count.signed_curve25519
+        self.olm.uploaded_key_count = within(self.olm, count)
         self.joining -= self.client.rooms.keys()
         for room, info in response.rooms.join.items():
             if rotation := rotation_of([*info.state, *info.timeline.events]):

@@ -128,9 +128,8 @@ def _settled(folder: Path, user: str, password: str, shown: str | None) -> Cross
             following.path.replace(file.path)
             sync_folder(folder)
     keys = kept(folder, user, password)
-    if keys is not None and file.is_plain():
-        keep(keys, folder, user, password)
-        log.info("the identity is encrypted from now on", file=str(folder / FILE))
+    if keys is not None and file.is_plain():  # nobody knows here whether that password is still the account's
+        log.warning("the identity lies here in clear: `tocsin matrix recover` encrypts it", file=str(folder / FILE))
     return keys
 
 

@@ -17,6 +17,10 @@ LONGEST_S = 300.0
 log = structlog.get_logger(__name__)
 
 
+class Inhabited(Exception):
+    """Somebody on the list has come into a room that was to be left."""
+
+
 class Departures:
     """Looks at the rooms of each batch, and leaves beside the stream."""
 
@@ -38,12 +42,20 @@ class Departures:
         me = self._connection.login.user
         return me in room.users and not any(map(self._is_ours, room.users.keys() - {me}))
 
+    async def _unless_somebody_came(self, room: str, path: str) -> None:
+        known = self._connection.client.rooms.get(room)
+        if known is not None and not self._is_deserted(known):
+            raise Inhabited
+        await self._connection.request("POST", f"{path}/leave", {})
+
     async def _leave(self, room: str) -> None:
         path = f"/_matrix/client/v3/rooms/{quote(room, safe='')}"
         try:
             async with asyncio.timeout(LONGEST_S):
-                await patiently(lambda: self._connection.request("POST", f"{path}/leave", {}))
+                await patiently(lambda: self._unless_somebody_came(room, path))
                 await patiently(lambda: self._connection.request("POST", f"{path}/forget", {}))
+        except Inhabited:
+            log.info("somebody on the list is back; the bot stays", room=room)
         except (TimeoutError, TocsinError) as error:
             log.warning("a room where nobody on the list is cannot be left", room=room, error=str(error))
         else:

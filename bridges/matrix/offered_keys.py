@@ -53,7 +53,12 @@ def taken(olm: Olm, answer: Mapping[str, Any]) -> None:
     if not isinstance(count, int):
         raise Unreachable("The homeserver answered an upload of keys with something else.")
     with on_disk():
-        olm.handle_response(KeysUploadResponse(0, count))
+        olm.handle_response(KeysUploadResponse(0, within(olm, count)))
+
+
+def within(olm: Olm, count: object) -> int:
+    """How many one-time keys the server may have of us, whatever it says."""
+    return max(0, min(count, olm.account.max_one_time_keys)) if isinstance(count, int) else 0
 
 
 def lacks_fallback(body: object) -> bool | None:

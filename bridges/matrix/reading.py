@@ -71,7 +71,7 @@ def changed(event: Event | BadEvent | UnknownBadEvent) -> Changed | None:
     elif event.decrypted:
         return None
     else:  # newer rooms have it within, and older homeservers only there
-        target, removed = source.get("redacts", _content_of(source).get("redacts")), True
+        target, removed = source.get("redacts", content_of(source).get("redacts")), True
     return Changed(target, by, removed) if is_name(target) and is_name(by) else None
 
 
@@ -87,7 +87,7 @@ def sealed(event: Event | BadEvent | UnknownBadEvent, room: MatrixRoom) -> Unrea
     name, sender = source.get("event_id"), source.get("sender")
     if relation_of(source).get("rel_type") == "m.replace" or not (is_name(name) and is_name(sender)):
         return None
-    device, sent = _content_of(source).get("device_id"), source.get("origin_server_ts")
+    device, sent = content_of(source).get("device_id"), source.get("origin_server_ts")
     return Unreadable(
         place=Place(NETWORK, room.room_id),
         account=Account(NETWORK, sender),
@@ -108,7 +108,7 @@ def _is_joining(source: Mapping[str, Any], user: str) -> bool:
     if source.get("type") != "m.room.member" or source.get("state_key") != user:
         return False
     before = _within(_within(source, "unsigned"), "prev_content")
-    return _content_of(source).get("membership") == "join" and before.get("membership") != "join"
+    return content_of(source).get("membership") == "join" and before.get("membership") != "join"
 
 
 def is_name(value: object) -> TypeGuard[str]:
@@ -120,10 +120,11 @@ def is_name(value: object) -> TypeGuard[str]:
 
 def relation_of(source: Mapping[str, Any]) -> Mapping[str, Any]:
     """How an event relates to another one; empty where it does not."""
-    return _within(_content_of(source), "m.relates_to")
+    return _within(content_of(source), "m.relates_to")
 
 
-def _content_of(source: Mapping[str, Any]) -> Mapping[str, Any]:
+def content_of(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an event says; empty where that is no object."""
     return _within(source, "content")
 
 

@@ -23,6 +23,9 @@ from bridges.matrix.trust import Trust
 from bridges.matrix.waiting import KEY_MAY_TAKE_S, Letter, Waiting, unsealed
 from bridges.matrix.withheld import Withheld
 
+TRUST_MAY_TAKE_S = 0.5
+"""A stop goes by then, with the trust that there was before its batch."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -67,9 +70,9 @@ class Receiver:
         """Told of each batch that is in the inbox."""
         self._me = connection.login.user
         self._heard = heard
-        self._withheld = Withheld(trust.counts)
+        self.withheld = Withheld(trust.counts)
         self._waiting = Waiting(
-            functools.partial(unsealed, connection.olm), time.monotonic, key_may_take_s, why=self._withheld.why
+            functools.partial(unsealed, connection.olm), time.monotonic, key_may_take_s, why=self.withheld.why
         )
 
     async def take(self, since: str | None, *, first: bool) -> str:
@@ -85,8 +88,8 @@ class Receiver:
         self._heard.now()
         arrived = asyncio.get_running_loop().time()
         # Who may be believed is asked before a word of the batch is judged.
-        await patiently(self._trust.refresh, NetworkError)
-        self._withheld.note(response.to_device_events)
+        await self._trusting(response, arrived)
+        self.withheld.note(response.to_device_events)
         events = await self._events(response, since, known)
         letters = [] if since is None else self._letters(events)  # before its first cursor nothing was said to the bot
         opened, changes = self._waiting.opened() if response.to_device_events else ([], [])
@@ -100,12 +103,29 @@ class Receiver:
         self._waiting.note(changes)
         given_up = self._waiting.given_up()
         await patiently(lambda: self._accept(response, messages, changes, given_up, arrived), StoreError)
-        self._taken(response)
+        try:
+            self._taken(response)
+        except Exception as error:  # whatever a stranger has found, the stream of messages goes on
+            log.exception("a part of a batch is passed over", error=type(error).__name__)
         try:
             await self._connection.upkeep()
         except NetworkError as error:
             log.warning("keys could not be looked after; tried again later", error=error.what)
         return response.next_batch
+
+    async def _trusting(self, response: SyncResponse, arrived: float) -> None:
+        """Know who may be believed. A stop waits neither for keys of other people, nor for a disk."""
+        refreshing = asyncio.create_task(patiently(self._trust.refresh, NetworkError))
+        try:
+            done, _ = await asyncio.wait([refreshing], timeout=TRUST_MAY_TAKE_S)
+            if not done or refreshing.exception() is not None:
+                client = self._connection.client
+                batches = response.rooms.join.items()
+                events = [(event, client.rooms[room]) for room, info in batches for event in info.timeline.events]
+                await self._inlet.despite_the_disk(_aged(response, self._messages(events), arrived))
+            await refreshing
+        finally:
+            refreshing.cancel()
 
     async def _next(self, since: str | None, *, first: bool) -> SyncResponse:
         """The next batch: an empty one when the wait for a key is over. Told also while the homeserver is away."""

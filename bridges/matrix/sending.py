@@ -14,17 +14,19 @@ from nio.crypto import OutboundGroupSession
 from bot.words.errors import NetworkError, Unreachable
 from bridges.matrix.connection import Connection, Denied
 from bridges.matrix.disk import on_disk
+from bridges.matrix.lending import Reader
 from bridges.matrix.rotation import Rotation
-from bridges.matrix.trust import Reader, Trust
+from bridges.matrix.trust import Trust
 
 GRACE_S = 2.0
+MESSAGE = "m.room.message"
 CHANGED = "The people in the room changed while its key was shared."
 
 log = structlog.get_logger(__name__)
 
 
 class Speaker:
-    """Shares the room's key with trusted devices only, then sends."""
+    """Shares the room's key with trusted devices, and in an open room with those of guests, then sends."""
 
     def __init__(self, connection: Connection, trust: Trust) -> None:
         self._connection = connection
@@ -32,18 +34,19 @@ class Speaker:
         self._rooms: collections.defaultdict[str, asyncio.Lock] = collections.defaultdict(asyncio.Lock)
         self._under_way: set[asyncio.Task[str]] = set()
 
-    async def say(self, room_id: str, content: dict[str, Any], *, key: str) -> str:
+    async def say(self, room_id: str, content: dict[str, Any], *, key: str, kind: str = MESSAGE) -> str:
         """Send a message and return its event id. The same key gives the same event.
 
         A cancelled caller leaves the send to finish by itself: broken off, it would block the room for good.
         """
-        task = asyncio.create_task(self._say(room_id, content, key), name=f"send to {room_id}")
+        task = asyncio.create_task(self._say(room_id, content, key, kind), name=f"send to {room_id}")
         self._under_way.add(task)
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
 
     async def finish(self) -> None:
         """Wait a little for what is being sent, then break it off: after this nothing is sent any more."""
+        await self._trust.guests.finish()
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=GRACE_S)
             for task in late:
@@ -56,7 +59,7 @@ class Speaker:
         if not task.cancelled():
             task.exception()  # whoever still waits has it; nobody else needs to
 
-    async def _say(self, room_id: str, content: dict[str, Any], key: str) -> str:
+    async def _say(self, room_id: str, content: dict[str, Any], key: str, kind: str) -> str:
         client = self._connection.client
         async with self._rooms[room_id]:
             room = client.rooms.get(room_id)
@@ -71,13 +74,14 @@ class Speaker:
                 )
             await self._connection.know_members(room)
             await self._trust.refresh()
-            key_of_room = self._key_of(room)
-            if key_of_room is None or not key_of_room.shared or self._without(room, key_of_room):
-                await self._share(room)
+            await self._share_where_needed(room)
+            if self._trust.guests.is_open(room_id):
+                await self._trust.guests.welcome(room)
+                await self._share_where_needed(room)  # some may have come or gone meanwhile
             # Nothing is awaited from here until it is encrypted: the key is in the right hands at that moment.
             try:
                 with on_disk():
-                    sent = await client.room_send(room_id, "m.room.message", content, key)
+                    sent = await client.room_send(room_id, kind, content, key)
                 response = self._connection.checked(sent)
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 raise Unreachable("The homeserver does not answer.") from error
@@ -95,18 +99,28 @@ class Speaker:
         key = keys.get(room.room_id)
         if key is not None:
             self._connection.rotations.get(room.room_id, Rotation()).rule(key)
-        if key is not None and (key.expired or key.users_shared_with - self._trust.readers(room).keys()):
+        if key is None:
+            return None
+        held_in_vain = (
+            key.users_shared_with - self._trust.readers(room).keys() - self._trust.guests.readers(room).keys()
+        )
+        if key.expired or held_in_vain:
             del keys[room.room_id]
             return None
         return key
 
     def _without(self, room: MatrixRoom, key: OutboundGroupSession) -> Mapping[Reader, str]:
-        """Who may read and does not have the key."""
+        """Listed people's devices that may read and do not have the key."""
         readers = self._trust.readers(room)
         return {reader: curve for reader, curve in readers.items() if reader not in key.users_shared_with}
 
+    async def _share_where_needed(self, room: MatrixRoom) -> None:
+        key = self._key_of(room)
+        if key is None or not key.shared or self._without(room, key):
+            await self._share(room)
+
     async def _share(self, room: MatrixRoom) -> None:
-        """Give the room's key to all who may read. The library calls it done even if none got it; we look.
+        """Give the room's key to listed people who may read. The library calls it done even if none got it; we look.
 
         Devices without one-time keys cannot be given one, and the others need not wait for them: the next send tries
         again. Where somebody may have the key of whom we do not know it, or should not have it, it is never used.

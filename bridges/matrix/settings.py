@@ -4,13 +4,31 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from bot.private import NeededSecretFile, SecretVariable, read_secret
 from bot.words.errors import SettingsError
+from bot.words.people import Account
+from bridges.matrix.reading import NETWORK
+from bridges.matrix.signing import is_public_key
 
 USER = re.compile(r"@[^:\s]+:\S+")
 LONGEST_USER = 255
+ROOM = re.compile(r"![^\s:]+(:\S+)?")
+
+
+def _master_key(key: str) -> str:
+    """A key in the one form in which Matrix writes it. `!trust NAME` shows it in groups, and others pad it."""
+    written = "".join(key.split()).rstrip("=")
+    if not is_public_key(written):
+        raise ValueError("must be a master key in base64, 43 characters, as `!trust NAME` shows it in a chat")
+    return written
+
+
+def _room(room: str) -> str:
+    if len(room) > LONGEST_USER or ROOM.fullmatch(room) is None:
+        raise ValueError("must be a room's id, such as !room:example.org: what an alias means, its homeserver decides")
+    return room
 
 
 class MatrixSettings(BaseModel):
@@ -28,6 +46,10 @@ class MatrixSettings(BaseModel):
     """Holds the account's password. It is read at every start; nobody but its owner may read it."""
     device_name: Annotated[str, Field(min_length=1, max_length=100)] = "Tocsin"
     """How the bot's device is called in other people's lists."""
+    pins: dict[str, Annotated[str, AfterValidator(_master_key)]] = Field(default_factory=dict[str, str])
+    """By which master key an account is known, from the start and whatever it shows."""
+    open_rooms: frozenset[Annotated[str, AfterValidator(_room)]] = frozenset()
+    """Rooms where everybody in them may read, listed or not. All others are control rooms."""
 
     @field_validator("homeserver")
     @classmethod
@@ -45,6 +67,16 @@ class MatrixSettings(BaseModel):
         if len(user) > LONGEST_USER or USER.fullmatch(user) is None:
             raise ValueError("must be an account such as @tocsin:example.org")
         return user
+
+    @field_validator("pins")
+    @classmethod
+    def _is_of_the_list(cls, pins: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        context: dict[str, frozenset[Account] | None] = info.context or {}
+        listed = context.get("accounts")
+        for user in pins:
+            if listed is not None and Account(NETWORK, user) not in listed:
+                raise ValueError(f"{user} is nobody's account; list it in a person's section, or leave this line out")
+        return pins
 
     def password(self) -> str:
         """The password, read now."""

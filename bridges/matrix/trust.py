@@ -4,6 +4,8 @@ It never trusts a device that its owner, listed and pinned, did not sign.
 """
 
 import asyncio
+import dataclasses
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -13,11 +15,13 @@ from nio import Event, KeysQueryResponse, MatrixRoom
 from bot.words.errors import Unreachable
 from bridges.matrix.connection import Connection
 from bridges.matrix.disk import on_disk
+from bridges.matrix.guests import Guests
 from bridges.matrix.identity import Device, Identity, devices_of, entries_of, identity_of
+from bridges.matrix.lending import Reader
 from bridges.matrix.signing import padded, unpadded
 
-Reader = tuple[str, str]
-"""A user and one of their devices."""
+SILENT_AGAIN_S = 10.0
+"""How long people whose homeserver did not answer are not asked for."""
 
 log = structlog.get_logger(__name__)
 
@@ -33,16 +37,39 @@ class Pins(Protocol):
         """Users who are known by another identity since this was last asked."""
         ...
 
+    async def verified(self, user: str, master: str) -> None:
+        """People have compared: a user is who they are known as."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found of the devices of a listed person."""
+
+    holds: bool | None
+    """Whether their identity is the one that they are known by. None where they have none."""
+    trusted: frozenset[Device]
+    refused: frozenset[str]
+
 
 class Trust:
     """The library knows no devices but those that are trusted here, and after each `refresh` it holds them verified.
 
-    No other device gets a key. People who are not listed are not even asked for. What one person's homeserver or device
-    says, however malformed, is that person's affair alone.
+    No other device gets a key from the library. People who are not listed are not even asked for here: in open rooms
+    they are `guests`, and nothing that they write is ever proven. What one person's homeserver or device says, however
+    malformed, is that person's affair alone.
     """
 
-    def __init__(self, connection: Connection, listed: Callable[[], frozenset[str]], pins: Pins) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        listed: Callable[[], frozenset[str]],
+        pins: Pins,
+        guests: Guests | None = None,
+    ) -> None:
         self._connection = connection
+        self.guests = guests or Guests(connection)
+        """Those who are not listed and may read in open rooms."""
         self._listed = listed
         self._counted = listed()
         """Those whose keys we have asked for, or will."""
@@ -50,15 +77,22 @@ class Trust:
         self._devices: dict[str, frozenset[Device]] = {}
         self._claimed: dict[str, frozenset[Device]] = {}
         self._refused: dict[str, frozenset[str]] = {}
-        self._owed = set(self._counted)
+        self._holds: dict[str, bool] = {}
+        """Whether somebody's identity is the one that they are known by; nothing where they have none."""
+        self._owed: set[str] = set(self._counted)
         self._one_at_a_time = asyncio.Lock()
+        self._clock = time.monotonic
+        self._silent: set[str] = set()
+        """Whose homeservers did not answer. They are not asked at every batch: others wait for that."""
+        self._silent_until = 0.0
 
     async def refresh(self) -> None:
         """Ask for the keys of all listed people of whom a change is known, and judge their devices anew."""
         async with self._one_at_a_time:
             self._recount()
             waiting = self._connection.olm.users_for_key_query
-            while due := (waiting | self._owed) & self._counted:
+            resting = self._silent if self._clock() < self._silent_until else set[str]()
+            while due := ((waiting | self._owed) & self._counted) - resting:
                 self._owed |= due
                 waiting -= due
                 answer = await self._connection.request(
@@ -79,7 +113,10 @@ class Trust:
                 if silent:
                     log.warning("homeservers of some people do not answer; asked again later", people=sorted(silent))
                     self._owed |= silent
+                    self._silent_until = self._clock() + SILENT_AGAIN_S
+                    self._silent = silent
                     break
+            self.guests.changed(waiting - self._counted)
             waiting &= self._counted
 
     def _recount(self) -> None:
@@ -99,7 +136,9 @@ class Trust:
         return user in self._listed()
 
     def readers(self, room: MatrixRoom) -> Mapping[Reader, str]:
-        """The devices that may read in a room at this moment, with their keys. Who was just suspended has none.
+        """The devices of listed people that may read in a room at this moment, with their keys.
+
+        Who was just suspended has none.
 
         Nor has anybody's device that bears the id of ours: the library takes it for us, and shares nothing with it.
         """
@@ -127,6 +166,12 @@ class Trust:
                 return device
         return None
 
+    def judged(self, user: str) -> Judged | None:
+        """What was found of a listed person's devices, if they were asked for already."""
+        if user not in self._devices or user not in self._refused:
+            return None
+        return Judged(self._holds.get(user), self._devices[user], self._refused[user])
+
     def claimed_device(self, event: Event) -> str:
         """The id of the device that an event says it was written on. That proves nothing."""
         if not event.decrypted:
@@ -136,10 +181,10 @@ class Trust:
 
     async def _judge(self, user: str, identity: Identity | None) -> frozenset[Device]:
         if identity is None:
+            self._holds.pop(user, None)
             return frozenset()
-        if not await self._pins.holds(user, identity.master):
-            return frozenset()
-        return identity.devices
+        self._holds[user] = await self._pins.holds(user, identity.master)
+        return identity.devices if self._holds[user] else frozenset()
 
     def _note_others(self, user: str, answer: Mapping[str, Any]) -> None:
         trusted = {device.id for device in self._devices[user]}

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from bot.words.document import Document, Picture
 from bot.words.message import Post
-from bridges.matrix import rooms
 from bridges.matrix.connection import Connection
 from bridges.matrix.content import Content, Question, answering, edited, image, split, words
 from bridges.matrix.pictures import upload
+from bridges.matrix.rooms import Rooms
 from bridges.matrix.sending import Speaker
 from bridges.matrix.threads import Threads
 
@@ -19,10 +19,11 @@ class Voice:
         self._connection = connection
         self._speaker = speaker
         self._threads = threads
+        self._rooms = Rooms(connection)
 
     async def say(self, post: Post, key: str) -> str:
         """Say a post in its room and return the first event's id. The same key gives the same events."""
-        room = await rooms.find(self._connection, post.place.id)
+        room = await self._rooms.find(post.place.id)
         contents = await self._contents(room, post)
         events = [
             await self._speaker.say(room, dict(content), key=f"{key}.{number}" if number else key)

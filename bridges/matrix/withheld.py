@@ -53,6 +53,8 @@ class Withheld:
         self._counts = counts
         self._causes: collections.OrderedDict[Name, Cause] = collections.OrderedDict()
         """The longest known first."""
+        self._latest: collections.OrderedDict[tuple[str, str], tuple[str, Cause]] = collections.OrderedDict()
+        """By user and room: what was said last, and by the device with which key."""
 
     def note(self, events: Iterable[object]) -> None:
         """Some of these may be about keys that were kept back."""
@@ -65,8 +67,15 @@ class Withheld:
             log.warning("a key is kept from this device", sender=event.sender, code=code, room=name[1])
             self._causes[name] = CAUSES.get(code, OTHER)
             self._causes.move_to_end(name)
-        while len(self._causes) > MOST_REMEMBERED:
-            self._causes.popitem(last=False)
+            self._latest[event.sender, name[1]] = str(event.source["content"].get("sender_key")), self._causes[name]
+            self._latest.move_to_end((event.sender, name[1]))
+        for known in (self._causes, self._latest):
+            while len(known) > MOST_REMEMBERED:
+                known.popitem(last=False)
+
+    def latest(self, user: str, room: str) -> tuple[str, Cause] | None:
+        """Why a key of a user was kept back last, for a room or for all, and the key of the device that said so."""
+        return self._latest.get((user, room)) or self._latest.get((user, ""))
 
     def why(self, event: Event | BadEvent | UnknownBadEvent, room: str) -> Cause | None:
         """Why this cannot be read, where its sender's app said so."""

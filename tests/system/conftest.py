@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from demo.homeserver import Homeserver
 from demo.stage import Stage
+from tests.system.js_operator import NoNode, install
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -20,3 +21,12 @@ async def homeserver(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator
 async def stage(homeserver: Homeserver, tmp_path: Path) -> AsyncGenerator[Stage]:
     async with Stage.built(homeserver, tmp_path) as stage:
         yield stage
+
+
+@pytest.fixture(scope="session")
+def js_client() -> None:
+    """The Matrix client that others use today, where it can run."""
+    try:
+        install()
+    except NoNode as reason:
+        pytest.skip(f"no Matrix client of today can run here: {reason}")

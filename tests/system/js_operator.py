@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from demo.broker import ROOT
 from demo.process import LEASH
+from demo.stage import Stage
 from tests.js.told import Emoji, Isolation, JsDevice, JsIdentity, JsMessage, JsUser, JsVerification
 
 FOLDER = ROOT / ".venv" / "js-operator"
@@ -240,3 +241,12 @@ class JsOperator:
     def _tail(self) -> str:
         said = self._log.read_text(errors="replace")[-TAIL:].strip()
         return f"It said last:\n{said}" if said else "It said nothing."
+
+
+@contextlib.asynccontextmanager
+async def online(stage: Stage, user: str) -> AsyncGenerator[JsOperator]:
+    """Somebody of a stage, with an identity of their own."""
+    log = stage.folder / f"{user[1:6]}-js.log"
+    async with JsOperator.online(stage.homeserver.url, user, f"secret of {user}", log) as operator:
+        assert (await operator.identity()).ready
+        yield operator

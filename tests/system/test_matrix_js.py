@@ -1,7 +1,6 @@
 """The bot and a Matrix client of today, which shares no code with it: what each reads of the other and shows of it."""
 
 import asyncio
-import contextlib
 import os
 import sys
 from collections.abc import AsyncGenerator
@@ -19,9 +18,10 @@ from demo.operator import Operator
 from demo.process import Process
 from demo.stage import Stage, says
 from tests.js.told import Isolation, JsDevice, JsMessage, JsVerification, Shield
-from tests.system import js_operator
-from tests.system.js_operator import JsError, JsOperator
+from tests.system.js_operator import JsError, JsOperator, online
 from tests.system.machine import Machine
+
+pytestmark = pytest.mark.usefixtures("js_client")
 
 UNSHIELDED = Shield("none", None)
 UP_WITHIN_S = 30.0
@@ -43,14 +43,6 @@ matrix = ["{stage.alice}"]
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def installed() -> None:
-    try:
-        js_operator.install()
-    except js_operator.NoNode as reason:
-        pytest.skip(f"no Matrix client of today can run here: {reason}")
-
-
 @pytest_asyncio.fixture
 async def bot(stage: Stage, tmp_path: Path) -> AsyncGenerator[Process]:
     """The whole bot, as it is installed."""
@@ -62,15 +54,6 @@ async def bot(stage: Stage, tmp_path: Path) -> AsyncGenerator[Process]:
         command = [sys.executable, "-m", "bot", "run", "--config", tmp_path / "config.toml"]
         async with Process(command, tmp_path / "bot.log", env=os.environ | {"PYTHONPATH": str(ROOT)}) as process:
             yield process
-
-
-@contextlib.asynccontextmanager
-async def online(stage: Stage, user: str) -> AsyncGenerator[JsOperator]:
-    """Somebody with an identity of their own."""
-    log = stage.folder / f"{user[1:6]}-js.log"
-    async with JsOperator.online(stage.homeserver.url, user, f"secret of {user}", log) as operator:
-        assert (await operator.identity()).ready
-        yield operator
 
 
 @pytest_asyncio.fixture

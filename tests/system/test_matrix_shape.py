@@ -6,7 +6,7 @@ import secrets
 import pytest
 
 from bot.words.document import document, picture, text
-from bot.words.errors import NetworkError
+from bot.words.errors import NetworkError, Unreachable
 from bot.words.message import Lane, Message, Place, Post, Standing
 from bot.words.people import Account
 from bridges.matrix import attention
@@ -140,12 +140,15 @@ async def test_a_room_is_found_by_its_alias_or_its_name(stage: Stage) -> None:
         await alice.wait_for(lambda heard: heard.body == "by name")
         assert [heard.body for heard in alice.heard] == ["by alias", "by name"]
         other = await room_of(stage, alice)
-        with pytest.raises(NetworkError, match=f"(?s)2 rooms are called ops.*{other}"):
-            await bot.send(says("ops", "which?"), key="4")
+        await bot.send(says("ops", "the same as ever"), key="4")
+        assert (await alice.wait_for(lambda heard: heard.body == "the same as ever")).room == room
         with pytest.raises(NetworkError, match="There is no room #gone:localhost"):
             await bot.send(says("#gone:localhost", "who?"), key="5")
         with pytest.raises(NetworkError, match=r"in no room that is called lab\. Invite it there"):
             await bot.send(says("lab", "who?"), key="6")
+    async with stage.bot_online() as bot:
+        with pytest.raises(Unreachable, match=f"(?s)2 rooms are called ops.*{other}"):
+            await bot.send(says("ops", "which?"), key="7")
 
 
 async def test_words_call_nobody_by_name(stage: Stage) -> None:

@@ -1,60 +1,113 @@
 """A bot that is killed in mid-conversation: what was asked is answered, and answered once."""
 
+import asyncio
 import collections
 import contextlib
 import json
 import random
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
 import pytest
 import pytest_asyncio
 
+from demo.operator import Operator
 from demo.world import World, running
+from tests.system.witness import PATIENCE_S, Moment, Witness, talk
+
+MOST_BEFORE_A_KILL = 10
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-QUESTIONS = ("!status", "!whoami", "!help")
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def witness(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Witness]:
+    with pytest.MonkeyPatch.context() as patch:
+        async with Witness.there(tmp_path_factory.mktemp("plugin")) as (witness, variables):
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            yield witness
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+async def world(witness: Witness, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:  # noqa: ARG001 - the bot needs its plug-in
     async with running(tmp_path_factory.mktemp("world"), tell=print) as world:
+        config = world.folder / "bot" / "config.toml"
+        config.write_text(config.read_text().replace('role = "viewer"', 'role = "operator"'))
+        await world.bot.stop()
+        await world.bot.start()
         yield world
 
 
-async def _converse(world: World, kills: int, draw: random.Random) -> list[str]:
-    """Ask, and kill the bot at one moment or another. Returns the questions."""
-    asked: list[str] = []
-    for kill in range(kills):
-        batch = [await world.alice.say(world.room, QUESTIONS[number % 3]) for number in range(3)]
-        asked += batch
-        if kill % 2:  # after one answer, with the others on their way
-            await world.alice.answer_to(draw.choice(batch))
-        await world.bot.kill()
-        asked.append(await world.alice.say(world.room, "!whoami"))
-        await world.bot.start()
-    last = await world.alice.say(world.room, "!whoami")
-    for question in (*asked, last):
-        await world.alice.answer_to(question)
-    return [*asked, last]
+@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.soak)])
+async def test_kills_while_two_people_give_commands_lose_nothing_and_repeat_nothing(
+    world: World, witness: Witness, kills: int
+) -> None:
+    draw, fate, enough = random.Random(kills), witness.fate, asyncio.Event()
+    async with asyncio.TaskGroup() as people:
+        talking = {
+            who: people.create_task(talk(who, world.room, fate, random.Random(who.user), enough))
+            for who in (world.alice, world.bob)
+        }
+        for kill in range(kills):
+            moment = [*Moment][kill % len(Moment)]
+            if moment is Moment.STARTED:
+                await world.bot.until(lambda: _has_found_the_broker(world), seconds=PATIENCE_S)
+            else:
+                await fate.befalls(moment, draw.randint(1, MOST_BEFORE_A_KILL))
+            await world.bot.kill()
+            fate.is_done()
+            await world.bot.start()
+        enough.set()
+    asked = {who: task.result() for who, task in talking.items()}
+    for who, questions in asked.items():
+        last = await who.say(world.room, "!whoami")
+        questions[last] = "!whoami"
+        for each in asked:  # who hears this has heard all that was said before, also what was said twice
+            await each.answer_to(last)
+    _check_nothing_lost_and_nothing_twice(world, {**asked[world.alice], **asked[world.bob]})
+    found = collections.Counter(_judged(asked, witness))
+    assert found["known"] >= kills, found
+    assert found["unknown"] >= kills // len(Moment), found
 
 
-def _check_nothing_lost_and_nothing_twice(world: World, asked: list[str]) -> None:
-    answers = collections.Counter(heard.in_reply_to for heard in world.alice.heard)
-    assert {question: answers[question] for question in asked} == dict.fromkeys(asked, 1)
+async def _has_found_the_broker(world: World) -> bool:
+    return world.bot.said("connected to the broker")
+
+
+def _judged(asked: Mapping[Operator, Mapping[str, str]], witness: Witness) -> list[str]:
+    """What became of each mark, as far as its owner knows, compared with what was seen."""
+    found: list[str] = []
+    for who, questions in asked.items():
+        name = who.user[1:].partition(":")[0]
+        answers = {heard.in_reply_to: heard for heard in who.heard}
+        for event, question in questions.items():
+            body, marks = answers[event].body, witness.seen[event]
+            assert answers[event].verified
+            if question != "!mark":
+                assert marks == 0
+                assert {"!whoami": name, "!help": "!status"}[question] in body, body
+            elif "I was interrupted" in body:
+                assert marks <= 1
+                found.append("unknown")
+            else:
+                assert body.startswith(f"MARKED by {name}"), body
+                assert marks == 1
+                found.append("known")
+    return found
+
+
+def _check_nothing_lost_and_nothing_twice(world: World, asked: Mapping[str, str]) -> None:
+    once = dict.fromkeys(asked, 1)
+    for who in (world.alice, world.bob):
+        answers = collections.Counter(heard.in_reply_to for heard in who.heard)
+        assert {question: answers[question] for question in asked} == once
     with contextlib.closing(sqlite3.connect(world.database)) as database:
         entries = [json.loads(entry) for (entry,) in database.execute("SELECT entry FROM audit ORDER BY seq")]
         queued = database.execute("SELECT reply_to, count(*) FROM outbox GROUP BY reply_to").fetchall()
     outcomes = collections.Counter(entry["event"] for entry in entries if entry["kind"] == "outcome")
-    assert {question: outcomes[question] for question in asked} == dict.fromkeys(asked, 1)
-    assert dict(queued) == dict.fromkeys(asked, 1)
-
-
-@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.soak)])
-async def test_kills_in_mid_conversation_lose_nothing_and_repeat_nothing(world: World, kills: int) -> None:
-    asked = await _converse(world, kills, random.Random(kills))
-    _check_nothing_lost_and_nothing_twice(world, asked)
+    assert {question: outcomes[question] for question in asked} == once
+    assert dict(queued) == once
 
 
 async def test_a_stop_that_was_ordered_before_a_kill_is_confirmed_after_it_once(world: World) -> None:

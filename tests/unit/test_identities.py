@@ -8,7 +8,7 @@ from bot.desk.call import Call
 from bot.identities import Identities, grouped
 from bot.store import Store, audit, outbox
 from bot.system import System
-from bot.words.errors import UsageError
+from bot.words.errors import Refused, UsageError
 from bot.words.message import Lane, Place
 from bot.words.people import Account, People, Person, Role
 from bot.words.plain import to_plain
@@ -47,7 +47,7 @@ async def test_another_identity_does_not_hold_and_is_told_of_once(identities: Id
     assert "ALARM: the identity of olga (olga) has changed" in words
     assert grouped(KEY) in words
     assert grouped(OTHER) in words
-    assert "!trust renew olga" in words
+    assert f"!trust renew olga {OTHER[:12]}" in words
     recorded = await store.read(lambda tx: audit.last(tx, 10))
     assert ["an identity has changed" in str(entry) for entry in recorded].count(True) == 1
 
@@ -80,6 +80,49 @@ async def test_what_two_have_agreed_to_holds_from_then_on(identities: Identities
     assert not await identities.holds(OLGA, KEY)
 
 
+async def test_what_the_file_says_holds_from_the_start_and_nothing_else(identities: Identities, store: Store) -> None:
+    identities.set_by_file({OLGA: KEY})
+    assert [(each.key, each.by_file) for each in (await identities.known()).values()] == [(KEY, True)]
+    assert not await identities.holds(OLGA, OTHER)
+    assert not await identities.holds(OLGA, OTHER)
+    ((lane, words),) = await alarms(store)
+    assert lane is Lane.ALERT
+    assert "the file says by which identity they are known; change it there" in words
+    assert "!trust renew" not in words
+    (pinned,) = (await identities.known()).values()
+    assert (pinned.key, pinned.shown, pinned.by_file) == (KEY, OTHER, True)
+    assert await identities.holds(OLGA, KEY)
+    (pinned,) = (await identities.known()).values()
+    assert pinned.shown is None
+
+
+async def test_what_the_file_says_takes_the_place_of_what_was_known(identities: Identities, store: Store) -> None:
+    await identities.holds(OLGA, OTHER)
+    identities.set_by_file({OLGA: KEY})
+    assert [each.key for each in (await identities.known()).values()] == [KEY]
+    assert not await identities.holds(OLGA, OTHER)
+    assert await identities.holds(OLGA, KEY)
+    anew = Identities(store, People())
+    assert await anew.holds(OLGA, KEY)
+    assert not await anew.holds(OLGA, OTHER)
+
+
+async def test_nobody_can_renew_from_chat_what_the_file_says(ask: Ask, system: System) -> None:
+    assert renew.preview is not None
+    system.identities.set_by_file({OLGA: KEY})
+    assert "set by the file" in to_plain(await show_trust.handler(ask("olga")))
+    assert "set by the file" in to_plain(await show_trust.handler(ask("olga"), "olga"))
+    for shown in (KEY, OTHER):
+        await system.identities.holds(OLGA, shown)
+        with pytest.raises(UsageError, match="the file says so: change it there"):
+            await renew.preview(ask("carol"), "olga", OTHER[:12])
+        with pytest.raises(UsageError, match="the file says so: change it there"):
+            await renew.handler(ask("carol"), "olga", OTHER[:12])
+    with pytest.raises(UsageError, match="the file says so: change it there"):
+        await system.identities.renew(OLGA, OTHER)
+    assert not await system.identities.holds(OLGA, OTHER)
+
+
 async def test_everybody_can_be_shown_and_one_with_the_whole_key(ask: Ask, system: System) -> None:
     assert to_plain(await show_trust.handler(ask("olga"))) == "Nobody has shown an identity yet."
     await system.identities.holds(OLGA, KEY)
@@ -101,9 +144,22 @@ async def test_what_has_changed_is_renewed_and_nothing_else(ask: Ask, system: Sy
     assert renew.preview is not None
     await system.identities.holds(OLGA, KEY)
     with pytest.raises(UsageError, match="has not changed"):
-        await renew.preview(ask("carol"), "olga")
+        await renew.preview(ask("carol"), "olga", OTHER[:12])
     await system.identities.holds(OLGA, OTHER)
-    stakes = await renew.preview(ask("carol"), "olga")
+    stakes = await renew.preview(ask("carol"), "olga", OTHER[:12])
     assert [(hit.target, hit.now) for hit in stakes.hits] == [("olga", f"shows {grouped(OTHER)}")]
-    assert "Renewed: olga" in to_plain(await renew.handler(ask("carol"), "olga"))
+    assert "Renewed: olga" in to_plain(await renew.handler(ask("carol"), "olga", OTHER[:12]))
     assert await system.identities.holds(OLGA, OTHER)
+
+
+async def test_what_comes_after_two_have_agreed_is_not_taken(ask: Ask, system: System) -> None:
+    await system.identities.holds(OLGA, KEY)
+    await system.identities.holds(OLGA, OTHER)
+    await system.identities.holds(OLGA, "third" + "x" * 38)
+    with pytest.raises(UsageError, match=r"no identity now that begins so\. Send: !trust renew olga thirdxxxxxxx"):
+        await renew.handler(ask("carol"), "olga", OTHER[:12])
+    with pytest.raises(UsageError, match="begins so"):
+        await renew.handler(ask("carol"), "olga", "third")  # too little to say which
+    with pytest.raises(Refused, match="another identity by now"):
+        await system.identities.renew(OLGA, OTHER)
+    assert not await system.identities.holds(OLGA, OTHER)

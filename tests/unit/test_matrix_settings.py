@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from bot.identities import grouped
+from bot.words.people import Account
 from bridges.matrix.settings import MatrixSettings
+
+ALICE = "@alice:example.org"
+KEY = "riV3RMhzQ9aHctjNa1WYORxIsokR4nOiXmpRac6agT0"
 
 
 @pytest.fixture
@@ -16,8 +21,12 @@ def password(tmp_path: Path) -> Path:
     return file
 
 
-def settings(folder: Path, **changed: str) -> MatrixSettings:
-    section = {"homeserver": "https://example.org/", "user": "@tocsin:example.org", "password_file": "password"}
+def settings(folder: Path, **changed: object) -> MatrixSettings:
+    section: dict[str, object] = {
+        "homeserver": "https://example.org/",
+        "user": "@tocsin:example.org",
+        "password_file": "password",
+    }
     return MatrixSettings.model_validate(section | changed, context={"folder": folder})
 
 
@@ -55,6 +64,33 @@ def test_a_password_that_others_can_read_is_refused(password: Path) -> None:
     password.chmod(0o640)
     with pytest.raises(ValidationError, match="can be read by others"):
         settings(password.parent)
+
+
+@pytest.mark.parametrize("written", [KEY, f"{KEY}=", grouped(KEY)])
+def test_a_pinned_key_may_be_written_as_a_chat_shows_it(password: Path, written: str) -> None:
+    assert settings(password.parent, pins={ALICE: written}).pins == {ALICE: KEY}
+
+
+@pytest.mark.parametrize("written", ["", KEY[:-1], f"{KEY}A", "not base64 at all", "*" * 43])
+def test_a_malformed_key_is_refused_with_what_to_do(password: Path, written: str) -> None:
+    with pytest.raises(ValidationError, match="must be a master key in base64, 43 characters, as `!trust NAME` shows"):
+        settings(password.parent, pins={ALICE: written})
+
+
+def test_whoever_is_pinned_is_listed(password: Path) -> None:
+    section = {"homeserver": "https://example.org", "user": "@tocsin:example.org", "password_file": str(password)}
+    context = {"folder": password.parent, "accounts": frozenset({Account("matrix", ALICE)})}
+    MatrixSettings.model_validate(section | {"pins": {ALICE: KEY}}, context=context)
+    with pytest.raises(ValidationError, match=r"@mallory:example\.org is nobody's account; list it"):
+        MatrixSettings.model_validate(section | {"pins": {"@mallory:example.org": KEY}}, context=context)
+
+
+def test_open_rooms_are_named_by_id(password: Path) -> None:
+    rooms = ["!room:example.org", "!newer-rooms-name-no-server"]
+    assert settings(password.parent, open_rooms=rooms).open_rooms == {*rooms}
+    for odd in ("", "lobby", "#lobby:example.org", "!two words", "@alice:example.org", "!" + "x" * 255):
+        with pytest.raises(ValidationError, match="must be a room's id, such as"):
+            settings(password.parent, open_rooms=[odd])
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,13 @@ def test_what_is_no_text_is_told_by_its_kind_alone(told: Told) -> None:
     assert "sesame" not in words
 
 
+def test_an_identity_that_is_pinned_to_nobody_is_told_with_its_line(told: Told) -> None:
+    pins = f'[matrix]\npins = {{ "@alcie:example.org" = "{"A" * 43}" }}\n'
+    alice = '[people.alice]\nrole = "{}"\nmatrix = ["@alice:example.org"]'
+    assert "@alcie:example.org is nobody's account" in told(pins + alice.format("viewer"))
+    assert "is nobody's account" not in told(pins + alice.format("viewre"))
+
+
 def test_what_no_command_takes_is_told_with_all_else(told: Told) -> None:
     words = told(
         '[mqtt]\nport = 0\n[commands.shutdwon]\n[commands."person suspend"]\nrole = "viewer"\n'

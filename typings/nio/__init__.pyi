@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from os import PathLike
 from typing import Any
 
 from aiohttp import ClientResponse
@@ -94,6 +95,8 @@ class DeviceOneTimeKeyCount:
     signed_curve25519: int | None
 
 class SyncResponse(Response):
+    @classmethod
+    def from_dict(cls, parsed_dict: dict[Any, Any]) -> Response: ...
     next_batch: str
     device_key_count: DeviceOneTimeKeyCount
     to_device_events: list[object]
@@ -180,6 +183,13 @@ class AsyncClient:
     def invalidate_outbound_session(self, room_id: str) -> None: ...
     def verify_device(self, device: OlmDevice) -> bool: ...
     def blacklist_device(self, device: OlmDevice) -> bool: ...
+    async def create_matrix_response(
+        self,
+        response_class: type[Response],
+        transport_response: ClientResponse,
+        data: tuple[Any, ...] | None = ...,
+        save_to: PathLike[str] | None = ...,
+    ) -> Response: ...
     async def parse_body(self, transport_response: ClientResponse) -> dict[Any, Any]: ...
     async def receive_response(self, response: Response) -> None: ...
     async def send(

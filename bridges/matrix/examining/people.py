@@ -1,0 +1,95 @@
+"""The people on the list, as the homeserver shows them: whose identity is known, and which devices count."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from bot.bridge import Patient
+from bot.findings import Finding, Findings, bad, good, warn
+from bot.store.pins import Pinned
+from bot.words.people import Account as Holder
+from bridges.matrix.identity import Identity, entries_of, identity_of
+from bridges.matrix.reading import NETWORK
+from bridges.matrix.session import Session
+
+
+async def people(session: Session, patient: Patient, by_file: Mapping[str, str]) -> Findings:
+    """A finding for each account that counts. Who is suspended counts for nothing, and is not asked for.
+
+    `by_file` has the keys by which accounts are known whatever the database says.
+    """
+    accounts = sorted(patient.people.accounts_on(NETWORK), key=str)
+    if not accounts:
+        what = "Nobody on the list has a Matrix account that counts."
+        yield warn(
+            "people", what, 'Write `matrix = ["@alice:example.org"]` into [people.NAME], and start the bot again.'
+        )
+        return
+    wanted: dict[str, list[str]] = {account.id: [] for account in accounts}
+    answer = await session.request("POST", "/_matrix/client/v3/keys/query", {"device_keys": wanted})
+    for account in accounts:
+        person = patient.people.owner_of(account)
+        assert person is not None  # noqa: S101 - the account is of the list
+        if account.id not in answer.get("device_keys", {}) and answer.get("failures"):
+            what = f"The homeserver of {account.id} does not answer: nobody knows what devices there are."
+            yield warn(person.name, what, "Try again later. Until then the bot goes by what it knew.")
+        else:
+            yield _person(person.name, account, answer, _key(account, patient.pins, by_file))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Key:
+    """By which key an account is known."""
+
+    key: str
+    """Empty where it was never seen."""
+    by_file: bool
+
+
+def _key(account: Holder, pins: Mapping[Holder, Pinned] | None, by_file: Mapping[str, str]) -> _Key | None:
+    """By which key an account is known; nothing where nobody can tell."""
+    if account.id in by_file:
+        return _Key(by_file[account.id], by_file=True)
+    if pins is None:
+        return None
+    return _Key(pins[account].key if account in pins else "", by_file=False)
+
+
+def _person(name: str, account: Holder, answer: Mapping[str, Any], known: _Key | None) -> Finding:
+    identity = identity_of(answer, account.id)
+    unsigned = len(entries_of(answer, account.id)) - (len(identity.devices) if identity else 0)
+    if identity is not None:
+        return _identified(name, account.id, identity, unsigned, known)
+    if not unsigned:
+        what = f"{account.id} has no device that can encrypt."
+        return warn(name, what, f"Ask {name} to log in with a client that encrypts. Is the account's name right?")
+    what = f"{account.id} has no identity of cross-signing: nothing said there counts, but a stop."
+    return warn(name, what, f"Ask {name} to set it up in their client, under security or encryption.")
+
+
+def _identified(name: str, user: str, identity: Identity, unsigned: int, known: _Key | None) -> Finding:
+    devices = f"signed devices {len(identity.devices)}, unsigned {unsigned}"
+    if known is None:
+        what = f"{user}: {devices}. Whether the identity is the one it is known by, the database cannot tell."
+        return warn(name, what, "Mend the database first.")
+    if known.key not in ("", identity.master):
+        return bad(
+            name,
+            f"{user} shows another identity than it is known by: nothing said there counts, but a stop.",
+            f"Ask {name} in person or by phone whether they have reset it. If so: {_renewal(name, known)}. "
+            f"If not, the account is in other hands: `!person suspend {name}`.",
+        )
+    how = "known by this identity" if known.key else "to be known by this identity from the first contact on"
+    if not identity.devices:
+        what = f"{user}: {how}, and no device is signed by it: {devices}."
+        return warn(name, what, f"Ask {name} to verify a device in their client. Till then only a stop counts.")
+    if unsigned:
+        what = f"{user}: {how}; {devices}. An unsigned one gets no keys, and only its stops count."
+        return warn(name, what, f"Ask {name} whose it is: to verify it from a signed device, or to log it out.")
+    return good(name, f"{user}: {how}; {devices}.")
+
+
+def _renewal(name: str, known: _Key) -> str:
+    if known.by_file:
+        return "change it under `pins` in [matrix], and start the bot again"
+    return f"`!trust renew {name}`, by two persons"

@@ -1,0 +1,93 @@
+"""What a stranger with an account may send, and what a disk may do: the next stop is heard all the same."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.identities import Identities
+from bot.words.errors import StoreError
+from bot.words.message import Standing
+from bot.words.people import Account
+from bridges.matrix.connection import Connection
+from bridges.matrix.cross_signing import CrossSigning, publish, sign_device
+from bridges.matrix.offered_keys import within
+from demo.odd import BOT, Odd
+from demo.stage import Stage
+
+KIND = "m.key.verification.request"
+
+
+def deep(levels: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("org.example.deep", {"a": deep(930)}),
+        (KIND, {"from_device": "X", "methods": deep(900), "transaction_id": "t", "timestamp": 1}),
+        (KIND, {"from_device": "X", "methods": ["m.sas.v1"], "transaction_id": "t", "timestamp": 2**53 - 1}),
+        (KIND, {"from_device": ["X"], "methods": 5, "transaction_id": {"a": 1}, "timestamp": "now"}),
+        ("m.key.verification.start", {"transaction_id": "t"}),
+    ],
+)
+async def test_what_a_stranger_sends_to_the_bots_device_keeps_it_from_no_stop(
+    stage: Stage, kind: str, content: dict[str, Any]
+) -> None:
+    async with stage.online(stage.alice) as alice, stage.online(stage.mallory) as mallory:
+        async with stage.bot_online():
+            room = await stage.room_of(alice)
+            await alice.say(room, "hello")
+            await stage.inbox.next()
+        path = f"/_matrix/client/v3/sendToDevice/{kind}/{secrets.token_hex(8)}"
+        await mallory.connection.request("PUT", path, {"messages": {stage.bot: {"*": content}}})
+        event = await alice.say(room, "!shutdown all")
+        async with stage.bot_online():
+            assert (await stage.inbox.next()).event == event
+
+
+async def test_a_stop_waits_for_no_disk_although_somebodys_identity_has_changed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage.bot_online(), stage.online(stage.alice) as alice, stage.online(stage.bob) as bob:
+        room = await stage.room_of(alice, bob)
+        await alice.say(room, "hello")
+        assert (await stage.inbox.next()).standing is Standing.ATTESTED
+        full = asyncio.Event()
+        holds = Identities.holds
+
+        async def refused(self: Identities, account: Account, key: str) -> bool:
+            if full.is_set():
+                raise StoreError("The database did not take it: database or disk is full.")
+            return await holds(self, account, key)
+
+        monkeypatch.setattr(Identities, "holds", refused)
+        full.set()
+        swapped = CrossSigning.fresh()
+        await publish(bob.connection, swapped, f"secret of {stage.bob}")
+        await sign_device(bob.connection, swapped)
+        await alice.say(room, "!shutdown all")
+        async with asyncio.timeout(20):
+            while "!shutdown all" not in stage.inbox.hurried:  # noqa: ASYNC110 - it tells nobody what it let go first
+                await asyncio.sleep(0.02)
+        full.clear()
+        assert (await stage.inbox.next()).text == "!shutdown all"
+
+
+@pytest.fixture
+async def connection(tmp_path: Path) -> AsyncGenerator[Connection]:
+    async with Odd().running() as odd, odd.device(BOT, "TOCSIN", tmp_path / "bot") as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("count", [-100_000, -(2**53), 2**53, 0, None, 7])
+def test_a_homeserver_cannot_have_more_keys_made_than_a_device_holds(connection: Connection, count: int | None) -> None:
+
+    assert 0 <= within(connection.olm, count) <= connection.olm.account.max_one_time_keys
