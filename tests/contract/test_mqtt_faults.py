@@ -140,6 +140,7 @@ async def test_a_message_whose_acknowledgement_is_lost_is_sent_twice_and_only_it
         proxy.drop_acks = True
         waiting = asyncio.create_task(sender.publish("twice/x", b"id-1", qos=1))
         first = await inbox.get()
+        await proxy.has_dropped.wait()
         assert not waiting.done()
         proxy.cut()
         with pytest.raises(Unconfirmed, match="may have been published or not"):

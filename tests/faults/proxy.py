@@ -29,6 +29,7 @@ class Proxy:
         """Whether no PUBACK passes, either way. What is encrypted passes all the same."""
         self.dropped = 0
         """Acknowledgements that are lost."""
+        self.has_dropped = asyncio.Event()
         self.connections = 0
         """How many there have been."""
         self._flows = asyncio.Event()
@@ -108,6 +109,7 @@ class Proxy:
                     for packet in _whole(held):
                         if packet[0] & 0xF0 == PUBACK and self.drop_acks:
                             self.dropped += 1
+                            self.has_dropped.set()
                         else:
                             writer.write(packet)
                 await writer.drain()

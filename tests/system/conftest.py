@@ -6,9 +6,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bridges.matrix import seeds
 from demo.homeserver import Homeserver
 from demo.stage import Stage
 from tests.system.js_operator import NoNode, install
+
+
+@pytest.fixture(autouse=True)
+def seeds_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each login of these tests keeps an identity. What it takes to guess the password is looked at elsewhere."""
+    monkeypatch.setitem(seeds.COST, "n", 2**10)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
