@@ -43,6 +43,7 @@ class Inbox:
         self.fail: Exception | None = None
         self.hung: asyncio.Event | None = None
         self.hurried: list[str] = []
+        self.has_hurried = asyncio.Event()
 
     async def accept(
         self,
@@ -70,6 +71,8 @@ class Inbox:
     async def despite_the_disk(self, messages: Sequence[Message]) -> None:
         """Note what was told to go before the disk."""
         self.hurried += [message.text for message in messages]
+        if messages:
+            self.has_hurried.set()
 
     async def cursor(self) -> str | None:
         """Where the next batch begins."""
