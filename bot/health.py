@@ -151,6 +151,8 @@ class HealthServer:
             yield _Line(health.ready, f"{network} {'ready' if health.ready else _said(health)}")
         for part, fault in parts.supervisor.resting.items():
             yield _Line(False, f"{part} broke ({fault}) and is started again")
+        for part, why in parts.supervisor.out_of_service.items():
+            yield _Line(False, f"{part} is out of service: {why}")
         if isinstance(depths, str):
             yield _Line(False, f"store {depths}")
         else:

@@ -12,7 +12,7 @@ import faulthandler
 import functools
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -36,12 +36,13 @@ from bot.outgoing import Outgoing
 from bot.settings import Effect, Settings, weigh
 from bot.stop.bell import Bell
 from bot.stopkeys import StopKeys
-from bot.store import Store, audit, overlay
+from bot.store import Store, Tx, audit, outbox, overlay
 from bot.supervisor import A_MOMENT_S, Part, Supervisor
 from bot.system import System
 from bot.unreadable import Alarms
-from bot.words.errors import SettingsError, StoreError
-from bot.words.message import Message, Place
+from bot.words.document import Tone, document, strong, text
+from bot.words.errors import OutOfService, SettingsError, StoreError
+from bot.words.message import Lane, Message, Place, Post
 from wire.envelope import PrivateKey
 from wire.mqtt import Delivery, Link
 
@@ -164,6 +165,11 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey, stop_key
     bridges = _bridges(settings, system, desk, queued)
     ways_out.update({network: Outgoing(network, bridge, store) for network, bridge in bridges.items()})
     housekeeping = Housekeeping(store, settings.bot.alarms, queued=queued)
+
+    def goes_on() -> bool:
+        """What nobody can stop must not go on working: where no network is left, the bot ends, and components hold."""
+        return not bridges.keys() <= supervisor.out_of_service.keys()
+
     running = functools.partial(
         log.info, "running", version=__version__, bridges=sorted(bridges), components=len(settings.enrolled)
     )
@@ -179,7 +185,7 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey, stop_key
                 Part("housekeeping", housekeeping.run),
                 *_health(settings, system, desk, link, listener, supervisor, bridges),
             ],
-            [Part(network, bridge.run, grace_s=BRIDGE_MAY_TAKE_S) for network, bridge in bridges.items()],
+            [_way_in(network, bridge, system, queued, goes_on) for network, bridge in bridges.items()],
             [_way_out(network, way_out) for network, way_out in ways_out.items()],
             # The first to stop: nothing but stops begins any more, and those begin until the bridges are gone.
             [Part("commands", _for_ever, finish=desk.finish, grace_s=DESK_MAY_TAKE_S)],
@@ -220,6 +226,34 @@ def _attending(bridges: Mapping[str, Bridge], message: Message) -> AbstractConte
 def _back(system: System, network: str, place: Place) -> None:
     """A bridge says so while it runs, and the ways out are made after the bridges."""
     system.ways_out[network].back(place)
+
+
+def _way_in(
+    network: str, bridge: Bridge, system: System, queued: Callable[[], None], goes_on: Callable[[], bool]
+) -> Part:
+    """A network that falls out for good costs itself alone, where there is another one. Who is there hears of it."""
+
+    async def left_out(fault: OutOfService) -> bool:
+        if not goes_on():
+            return False
+        try:
+            await system.store.write(lambda tx: _tell_of_one_that_is_out(tx, network, fault, system.alarms))
+        except StoreError as error:
+            log.error("nobody could be told that a network is out of service", network=network, error=error.what)
+        queued()
+        return True
+
+    return Part(network, bridge.run, grace_s=BRIDGE_MAY_TAKE_S, left_out=left_out)
+
+
+def _tell_of_one_that_is_out(tx: Tx, network: str, fault: OutOfService, alarms: Sequence[Place]) -> None:
+    audit.record(tx, "alarm", why="a network is out of service", network=network, fault=fault.what)
+    told = document(
+        text(strong("ALARM", Tone.BAD), f": {network} is out of service. {fault.what} {fault.hint}".rstrip()),
+        text("All else goes on: who is on another network, or at the console, can give orders there."),
+    )
+    for place in alarms:
+        outbox.queue(tx, Post(place, told, Lane.ALERT))
 
 
 def _way_out(network: str, way_out: Outgoing) -> Part:

@@ -1,6 +1,7 @@
 """Starts the parts of the bot in order, starts again what breaks, and stops them in reverse order within a bound.
 
-It never hides a fault: what starting again does not mend ends the whole, with the reason.
+It never hides a fault: what starting again does not mend ends the whole, with the reason. A part that says that it
+alone is out of service is left out, and told of.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import Any, cast
 
 import structlog
 
-from bot.words.errors import TocsinError
+from bot.words.errors import OutOfService, TocsinError
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,8 @@ class Part:
     """Nothing is right without it, so it is never started again: its fault ends the whole."""
     grace_s: float = A_MOMENT_S
     """How long it may take to stop."""
+    left_out: Callable[[OutOfService], Awaitable[bool]] | None = None
+    """Told that it is out of service. It says whether the others go on; without it they do not."""
     finish: Run | None = None
     """Called before it is cancelled, within the same grace: it ends well what was begun."""
 
@@ -78,6 +81,8 @@ class Supervisor:
         """By part."""
         self.resting: dict[str, str] = {}
         """The parts that wait to be started again, and what broke them."""
+        self.out_of_service: dict[str, str] = {}
+        """The parts without which the others go on until the next start, and why."""
 
     async def run(self, stages: Sequence[Sequence[Part]], *, running: Callable[[], None] = lambda: None) -> None:
         """Run the parts until cancelled, and call `running` when all are ready. Raises a group of what must be mended.
@@ -131,6 +136,8 @@ class Supervisor:
             now = self._clock()
             while restarted and now - restarted[0] >= WITHIN_S:
                 restarted.popleft()
+            if isinstance(fault, OutOfService) and await self._goes_on_without(part, fault):
+                return
             if reasons := _reasons_to_end(part, fault, len(restarted)):
                 self._fail(*reasons)
                 return
@@ -146,6 +153,11 @@ class Supervisor:
                 del self.resting[part.name]
             self.restarts[part.name] += 1
             restarted.append(self._clock())
+
+    async def _goes_on_without(self, part: Part, fault: OutOfService) -> bool:
+        log.error("a part is out of service", part=part.name, why=fault.what)
+        self.out_of_service[part.name] = fault.what
+        return part.left_out is not None and await part.left_out(fault)
 
     async def _fault(self, part: Part) -> BaseException | None:
         """Run a part once, and return what is wrong with its end. Nothing is, where it ends because it is stopped."""

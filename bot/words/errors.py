@@ -7,6 +7,7 @@ TocsinError          what happened, and what to do next
 ├── StoreError       the database cannot be used
 │   ├── StoreInUse   another bot holds it
 │   └── StoreRefused what is to be written is against its rules; the same again would be, too
+├── OutOfService     one part can do no more until a person has mended it; the others go on
 └── NetworkError     a chat network or a broker did not take something
     └── Unreachable  it is away; the same again later may work
 """
@@ -48,6 +49,10 @@ class StoreInUse(StoreError):
 
 class StoreRefused(StoreError):
     """What is to be written is against the rules of the database. The same again would be refused again."""
+
+
+class OutOfService(TocsinError):
+    """A part that has worked can do no more until a person has mended it. The others go on."""
 
 
 class NetworkError(TocsinError):

@@ -27,7 +27,7 @@ from bot.desk.call import Call
 from bot.desk.command import Command, command
 from bot.store import Store, outbox, overlay
 from bot.words.document import Document, document
-from bot.words.errors import Unreachable
+from bot.words.errors import OutOfService, Unreachable
 from bot.words.message import Lane, Message, Place, Post, Standing
 from bot.words.people import Account, Role
 from bot.words.plain import to_plain
@@ -184,6 +184,7 @@ class Network:
     def __init__(self, office: Office) -> None:
         self.office = office
         self.diary: list[str] = []
+        self.fault: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self.receives = asyncio.Event()
         self.away = False
         self.tried = asyncio.Event()
@@ -195,7 +196,7 @@ class Network:
     async def run(self) -> None:
         self.receives.set()
         try:
-            await asyncio.get_running_loop().create_future()
+            raise await self.fault
         finally:
             self.diary.append("stops")
 
@@ -223,6 +224,7 @@ class Life:
     """A bot that runs here."""
 
     network: Network
+    other: Network
     task: asyncio.Task[None]
 
 
@@ -235,8 +237,11 @@ async def living(loaded: settings.Settings) -> AsyncGenerator[Life]:
         opened.set_result(Network(office))
         return opened.result()
 
+    others: list[Network] = []
+
     def open_another(_: Section, office: Office) -> Network:
-        return Network(office)
+        others.append(Network(office))
+        return others[0]
 
     loaded.bridges["matrix"] = (Plugin(Section, open_bridge), Section())
     loaded.bridges["talk"] = (Plugin(Section, open_another), Section())
@@ -248,7 +253,7 @@ async def living(loaded: settings.Settings) -> AsyncGenerator[Life]:
         network = await opened
         await network.receives.wait()
         try:
-            yield Life(network, running)
+            yield Life(network, others[0], running)
         finally:
             running.cancel()
             await asyncio.wait([running])
@@ -290,6 +295,31 @@ async def test_what_a_bridge_cannot_read_is_told_in_its_place(peopled: Path) -> 
         await life.network.office.inlet.accept([], cursor="c", unreadable=[written])
         await life.network.said.wait()
     assert life.network.diary[0].startswith("says ALARM: I cannot read what alice")
+
+
+async def test_a_bot_that_nobody_can_reach_any_more_ends_with_the_reason(peopled: Path) -> None:
+    with pytest.raises(ExceptionGroup) as ended:  # noqa: PT012 - it is raised at its end
+        async with living(settings.load(peopled)) as life:
+            life.other.fault.set_result(OutOfService("The first is gone."))
+            life.network.fault.set_result(OutOfService("The second is gone."))
+            await asyncio.wait([life.task])
+            life.task.result()
+    assert [str(fault) for fault in ended.value.exceptions] in (["The first is gone."], ["The second is gone."])
+
+
+async def test_a_network_that_falls_out_costs_itself_alone_and_is_told_of_on_another(peopled: Path) -> None:
+    loaded = settings.load(peopled)
+    loaded.bot = loaded.bot.model_copy(update={"alarms": (Place("matrix", "ops"),)})
+    async with living(loaded) as life:
+        life.other.fault.set_result(OutOfService("Its login is gone.", hint="Log it in."))
+        await life.network.said.wait()
+        life.network.said.clear()
+        await life.network.hears("!whoami")
+        await life.network.said.wait()
+    alarm, answer, _ = life.network.diary
+    assert alarm.startswith("says ALARM: talk is out of service. Its login is gone. Log it in.")
+    assert answer.startswith("says You are carol.")
+    assert "alarm" in recorded(peopled)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The parts of the bot start in order, are started again when they break, and stop in reverse, leaving nothing."""
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from structlog.typing import EventDict
 
 from bot import supervisor as module
 from bot.supervisor import MOST_RESTARTS, RAN_WELL_S, Part, Supervisor
-from bot.words.errors import NetworkError, SettingsError, TocsinError
+from bot.words.errors import NetworkError, OutOfService, SettingsError, TocsinError
 
 PATIENCE_S = 10.0
 
@@ -170,6 +171,37 @@ async def test_what_a_person_must_mend_ends_the_whole_at_once(supervisor: Superv
     assert await reasons(supervisor.run(stages)) == ["The port is taken. Choose another."]
     assert diary.lines == ["a starts", "b starts", "a stops"]
     assert supervisor.restarts == {}
+
+
+async def test_a_part_that_is_out_of_service_is_told_of_and_left_out(
+    supervisor: Supervisor, diary: Diary, logged: list[EventDict]
+) -> None:
+    async def told(fault: OutOfService) -> bool:
+        diary.note(f"told: {fault}")
+        return True
+
+    out = dataclasses.replace(diary.breaks("b", OutOfService("It is gone.", hint="Bring it back.")), left_out=told)
+    running = asyncio.create_task(supervisor.run([[diary.part("a")], [out], [diary.part("c")]]))
+    await diary.until("told: It is gone. Bring it back.")
+    await diary.until("c starts")
+    assert (supervisor.out_of_service, supervisor.resting, supervisor.restarts) == ({"b": "It is gone."}, {}, {})
+    assert [(line["event"], line["part"]) for line in logged] == [("a part is out of service", "b")]
+    assert not {"a stops", "c stops"} & {*diary.lines}
+    await cancelled(running)
+    assert {"a stops", "c stops"} < {*diary.lines}
+    assert diary.lines.count("b starts") == 1
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_what_the_others_cannot_go_on_without_ends_the_whole(
+    supervisor: Supervisor, diary: Diary, *, told: bool
+) -> None:
+    async def left_out(_: OutOfService) -> bool:
+        return False
+
+    out = diary.breaks("b", OutOfService("It is gone."))
+    stages = [[diary.part("a")], [dataclasses.replace(out, left_out=left_out) if told else out]]
+    assert await reasons(supervisor.run(stages)) == ["It is gone."]
 
 
 async def test_what_must_be_mended_is_told_of_all_parts(supervisor: Supervisor, diary: Diary) -> None:
