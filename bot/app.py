@@ -236,9 +236,9 @@ def _load(config: Path) -> "Settings":
 def _changes(loaded: "Settings") -> "tuple[Overlaid, ...]":
     """What was changed from chat, also while the bot runs."""
     from bot import keys, settings
-    from bot.store.overlay import entries_in
+    from bot.store.looking import changed_from_chat
 
-    return settings.weigh(entries_in(loaded.bot.folder / keys.DATABASE), loaded)
+    return settings.weigh(changed_from_chat(loaded.bot.folder / keys.DATABASE), loaded)
 
 
 def _stop_keys(loaded: "Settings") -> "StopKeys":

@@ -106,7 +106,10 @@ class Bridge(Protocol):
         ...
 
     async def run(self) -> None:
-        """Receive until cancelled. Comes back from every outage by itself; raises only what a person must mend."""
+        """Receive until cancelled. Comes back from every outage by itself; raises only what a person must mend.
+
+        That ends the bot, but for OutOfService: where people have another network, it goes on there and tells of it.
+        """
         ...
 
     async def send(self, post: Post, *, key: str) -> str:
@@ -195,7 +198,12 @@ class Patient:
     """The bridge's own folder."""
     people: People
     pins: Mapping[Account, Pinned] | None
-    """By which identities accounts are known. None where nobody can tell."""
+    """By which identities accounts are known, as the database has it. None where nobody can tell.
+
+    What the file says, the bridge has in its own section: it counts for more, also of whom nobody has seen yet.
+    """
+    alarms: tuple[Place, ...] = ()
+    """Where the bot speaks of itself, on any network."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -40,13 +40,23 @@ class Identities:
         self._places = places
         self._queued = queued
         self._now = now
-        self._renewed: dict[str, set[Account]] = {}
-        """By network: whose identity is another one since the bridge last asked."""
+        self._changed: dict[str, set[Account]] = {}
+        """By network: who is known otherwise since the bridge last asked: by another identity, or by a compared one."""
+        self._compared_only: set[str] = set()
         self._by_file: dict[Account, str] = {}
 
     def set_by_file(self, keys: Mapping[Account, str]) -> None:
         """Know these accounts by what the configuration file says, whatever they have shown. A bridge says so first."""
         self._by_file |= keys
+
+    def ask_for_comparison(self, network: str) -> None:
+        """On this network an identity is not enough until people have compared it. A bridge says so first."""
+        self._compared_only.add(network)
+
+    @property
+    def compared_only(self) -> frozenset[str]:
+        """The networks where an identity is not enough until people have compared it."""
+        return frozenset(self._compared_only)
 
     async def holds(self, account: Account, key: str) -> bool:
         """Whether an account shows the identity that it is known by. At first contact it is known from then on.
@@ -70,6 +80,13 @@ class Identities:
             self._queued()
         return False
 
+    async def suffices(self, account: Account, key: str) -> bool:
+        """Whether the identity that an account is known by is enough on its network."""
+        if account.network not in self._compared_only or self._by_file.get(account) == key:
+            return True
+        known = await self._store.read(lambda tx: pins.of(tx, account))
+        return known is not None and known.key == key and known.is_compared
+
     async def _known_of(self, account: Account) -> Pinned | None:
         """What an account is known by. What the file says takes the place of what was kept."""
         known = await self._store.read(lambda tx: pins.of(tx, account))
@@ -85,7 +102,7 @@ class Identities:
         person = self._people.owner_of(account)
         name = person.name if person else ""
         audit.record(tx, "alarm", why="an identity has changed", person=name, account=str(account), key=key)
-        for place in dict.fromkeys(self._places):
+        for place in self._places:
             told = changed(name, account, known.key, key, by_file=account in self._by_file)
             outbox.queue(tx, Post(place, told, Lane.ALERT))
 
@@ -107,16 +124,17 @@ class Identities:
             raise set_by_the_file(account.id)
         if not await self._store.write(lambda tx: pins.take(tx, account, key)):
             raise Refused("Not renewed: it shows another identity by now.", hint="!trust shows it.")
-        self._renewed.setdefault(account.network, set()).add(account)
+        self._changed.setdefault(account.network, set()).add(account)
         log.info("another identity counts from now on", account=str(account), key=key)
 
     async def verified(self, account: Account, key: str) -> None:
         """People have compared, and an account is who it is known as."""
         await self._store.write(lambda tx: pins.verify(tx, account, key))
+        self._changed.setdefault(account.network, set()).add(account)
 
-    def take_renewed(self, network: str) -> set[Account]:
-        """Accounts whose identity is another one since this was last asked. A bridge asks."""
-        return self._renewed.pop(network, set())
+    def take_changed(self, network: str) -> set[Account]:
+        """Accounts of which a person has said something new since this was last asked. A bridge asks."""
+        return self._changed.pop(network, set())
 
 
 def set_by_the_file(whose: str) -> UsageError:

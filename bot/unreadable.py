@@ -116,7 +116,7 @@ class Alarms:
             )
             # It tells of what may be a stop: it must neither wait for the rest of a place nor end up in a digest.
             outbox.queue(tx, Post(here, self.words(burst), Lane.STOP, reply_to=burst.last.event))
-            for place in dict.fromkeys(self._places):
+            for place in self._places:
                 if place != here:
                     outbox.queue(tx, Post(place, self.words(burst, here), Lane.STOP))
 

@@ -58,14 +58,13 @@ async def suspend(call: Call, person: PersonName) -> Document:
 
 
 async def _at_stake(call: Call, person: PersonName) -> Stakes:
-    listed = call.system.people.named(person)
-    assert listed is not None  # noqa: S101 - the grammar takes names of listed people only
     if not call.system.people.is_suspended(person):
         raise UsageError(f"{person} is not suspended.", hint="!people shows who is.")
     if call.system.file_sets(_key(person)):
         raise UsageError(
             f"The configuration file itself suspends {person}.", hint="Change it there, and start the bot again."
         )
+    listed = call.system.people[person]
     accounts = ", ".join(sorted(map(str, listed.accounts)))
     return Stakes((Hit(person, "suspended"),), f"{person} will be {a(listed.role)} again, by: {accounts}.")
 

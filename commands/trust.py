@@ -8,7 +8,7 @@ from bot.desk.command import Hit, Stakes, command
 from bot.desk.kinds import PersonName
 from bot.identities import ENOUGH, grouped, set_by_the_file
 from bot.store.pins import Pinned
-from bot.words.document import Document, Span, Tone, document, mono, strong, table, text
+from bot.words.document import Block, Document, Span, Tone, document, mono, strong, table, text
 from bot.words.errors import UsageError
 from bot.words.people import Account, Role
 from bot.words.times import clock
@@ -29,8 +29,19 @@ async def show_trust(call: Call, person: PersonName | None = None) -> Document:
         if account in listed.accounts
     ]
     if not rows:
-        return document("Nobody has shown an identity yet.")
-    return document(table(("person", "account", "identity", "known since", ""), rows))
+        return document("Nobody has shown an identity yet.", *_asked_for(call))
+    return document(table(("person", "account", "identity", "known since", ""), rows), *_asked_for(call))
+
+
+def _asked_for(call: Call) -> tuple[Block, ...]:
+    """What is asked of an identity beyond that it is the one that is known."""
+    return tuple(
+        text(
+            f"On {network} who is not verified may only read and stop. A commander verifies them, at the console: ",
+            mono("!verify NAME"),
+        )
+        for network in sorted(call.system.identities.compared_only)
+    )
 
 
 async def _at_stake(call: Call, person: PersonName, begins: str) -> Stakes:
@@ -41,8 +52,7 @@ async def _at_stake(call: Call, person: PersonName, begins: str) -> Stakes:
 
 async def _changed(call: Call, person: PersonName, begins: str) -> dict[Account, Pinned]:
     """Whose identity is another one that begins so. What is shown after two have agreed must not slip in."""
-    listed = call.system.people.named(person)
-    assert listed is not None  # noqa: S101 - the grammar takes names of listed people only
+    listed = call.system.people[person]
     known = await call.system.identities.known()
     theirs = {account: pinned for account, pinned in known.items() if account in listed.accounts}
     changed = {account: each for account, each in theirs.items() if each.shown is not None and not each.by_file}
@@ -84,8 +94,7 @@ async def renew(call: Call, person: PersonName, begins: str) -> Document:
 
 
 def _of_one(call: Call, person: PersonName, known: dict[Account, Pinned]) -> Document:
-    listed = call.system.people.named(person)
-    assert listed is not None  # noqa: S101 - the grammar takes names of listed people only
+    listed = call.system.people[person]
     shown = [(account, pinned) for account, pinned in known.items() if account in listed.accounts]
     if not shown:
         return document(f"{person} has not shown an identity yet.")
@@ -101,9 +110,11 @@ def _of_one(call: Call, person: PersonName, known: dict[Account, Pinned]) -> Doc
             ),
         )
     ]
-    return document(table(("account", "identity", "known since", ""), rows))
+    return document(table(("account", "identity", "known since", ""), rows), *_asked_for(call))
 
 
 def _state(pinned: Pinned) -> tuple[str, Span]:
-    state = Span("has changed", tone=Tone.BAD) if pinned.shown else Span("holds", tone=Tone.GOOD)
+    state = Span("verified" if pinned.is_compared else "holds", tone=Tone.GOOD)
+    if pinned.shown:
+        state = Span("has changed", tone=Tone.BAD)
     return "set by the file" if pinned.by_file else clock(pinned.since, time.time()), state

@@ -38,8 +38,7 @@ async def verify(call: Call, person: PersonName | None = None) -> Document:
     if person is None:
         shown = [block for each in networks.values() for one in each.comparisons() for block in _shown(call, one)]
         return Document(tuple(shown)) if shown else document("Nobody is being verified. !verify NAME begins.")
-    listed = call.system.people.named(person)
-    assert listed is not None  # noqa: S101 - the grammar takes names of listed people only
+    listed = call.system.people[person]
     accounts = [each for each in sorted(listed.accounts, key=str) if each.network in networks]
     if not accounts:
         raise UsageError(f"{person} has no account where people can be verified.", hint="!people shows the accounts.")

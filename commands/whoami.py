@@ -8,7 +8,9 @@ from bot.words.people import Role
 
 PROOF = {
     Standing.ATTESTED: "encrypted, from a device that your own identity signed",
+    Standing.SIGNED: "the same, but nobody has compared that identity yet, which the configuration asks for",
     Standing.UNPROVEN: "nothing proves that it is you",
+    Standing.CLEAR: "this room is not encrypted, and the homeserver says that it is you",
     Standing.NAMED: "the server says that it is you",
     Standing.LOCAL: "the kernel of this machine says that it is you",
     Standing.KEY: "a stop key",

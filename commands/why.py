@@ -12,7 +12,9 @@ from bot.words.people import Person, Role
 
 PLACES = {
     Standing.ATTESTED: "Matrix, a device of theirs that is proven",
+    Standing.SIGNED: "the same, of an identity that nobody has compared, where that is asked for",
     Standing.UNPROVEN: "Matrix, unsigned device or plaintext",
+    Standing.CLEAR: "Matrix, plaintext in a room that the file lets be unencrypted",
     Standing.NAMED: "a server's word alone, as on Zulip",
     Standing.LOCAL: "the console of this machine",
     Standing.RELAYED: "relayed text, MQTT",
@@ -37,8 +39,7 @@ async def why(call: Call, command: str, /, *rest: str) -> Document:
 async def what_if(call: Call, person: PersonName, command: str, /, *rest: str) -> Document:
     """The verdict for somebody, from every kind of place."""
     system = call.system
-    listed = system.people.named(person)
-    assert listed is not None  # noqa: S101 - the grammar takes names of listed people only
+    listed = system.people[person]
     wanted = system.catalogue.meant((command, *rest))
     head = text(strong(listed.name), f", {a(listed.role)}: ", mono(f"!{wanted.name}"))
     if system.people.is_suspended(person):

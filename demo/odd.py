@@ -43,7 +43,7 @@ class Odd:
         """Reachable, until the block ends."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, handler_cancellation=True)  # who went away takes no batch with them
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -82,10 +82,10 @@ class Odd:
         return web.json_response({"one_time_key_counts": {"signed_curve25519": 50}})
 
 
-def signed_by_its_owner(phone: Connection) -> Answer:
-    """What a homeserver tells of somebody with one good device."""
+def signed_by_its_owner(phone: Connection, keys: CrossSigning | None = None) -> Answer:
+    """What a homeserver tells of somebody with one good device. Without an identity it is a fresh one."""
     user, device = phone.login.user, phone.login.device
-    keys = CrossSigning.fresh()
+    keys = keys or CrossSigning.fresh()
     upload = keys.upload(user)
     entry: Answer = phone.olm.share_keys()["device_keys"]
     entry["signatures"][user][keys.self_signing.id] = keys.self_signing.sign(entry)

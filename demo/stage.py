@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from bot.bridge import Office, Unreadable
 from bot.identities import Identities
@@ -42,8 +42,10 @@ class Inbox:
         self.unreadable: asyncio.Queue[Unreadable] = asyncio.Queue()
         self.fail: Exception | None = None
         self.hung: asyncio.Event | None = None
-        self.hurried: list[str] = []
-        self.has_hurried = asyncio.Event()
+        self.offered: asyncio.Queue[str] = asyncio.Queue()
+        """What was to be taken, whether the disk takes it or not."""
+        self.hurried: asyncio.Queue[str] = asyncio.Queue()
+        """What was told to go before the disk."""
 
     async def accept(
         self,
@@ -54,6 +56,8 @@ class Inbox:
         unreadable: Sequence[Unreadable] = (),
     ) -> None:
         """Take a batch, unless a test wants it otherwise."""
+        for message in messages:
+            self.offered.put_nowait(message.text)
         if messages and self.fail is not None:
             failure, self.fail = self.fail, None
             raise failure
@@ -70,9 +74,8 @@ class Inbox:
 
     async def despite_the_disk(self, messages: Sequence[Message]) -> None:
         """Note what was told to go before the disk."""
-        self.hurried += [message.text for message in messages]
-        if messages:
-            self.has_hurried.set()
+        for message in messages:
+            self.hurried.put_nowait(message.text)
 
     async def cursor(self) -> str | None:
         """Where the next batch begins."""
@@ -83,6 +86,14 @@ class Inbox:
         async with asyncio.timeout(SOON_S):
             return await self.arrived.get()
 
+    async def until_offered(self, text: str) -> None:
+        """Wait until somebody wants this taken."""
+        await _until(self.offered, text)
+
+    async def until_hurried(self, text: str) -> None:
+        """Wait until this is told to go before the disk."""
+        await _until(self.hurried, text)
+
     async def next_change(self) -> Change:
         """The next change that was taken."""
         async with asyncio.timeout(SOON_S):
@@ -92,6 +103,12 @@ class Inbox:
         """The next message that came and could not be read."""
         async with asyncio.timeout(SOON_S):
             return await self.unreadable.get()
+
+
+async def _until(queue: "asyncio.Queue[str]", text: str) -> None:
+    async with asyncio.timeout(SOON_S):
+        while await queue.get() != text:
+            pass
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -146,9 +163,11 @@ class Stage:
         *,
         key_may_take_s: float = KEY_MAY_TAKE_S,
         open_rooms: Collection[str] = (),
+        unencrypted_rooms: Collection[str] = (),
         pins: Mapping[str, str] | None = None,
+        proof: Literal["cross-signed", "verified"] = "cross-signed",
     ) -> AsyncGenerator[MatrixBridge]:
-        """The bot, from one start to its end, with these open rooms and identities in its configuration."""
+        """The bot, from one start to its end, with these rooms and identities in its configuration."""
         password = self.folder / "password"
         password.touch(mode=0o600)
         password.write_text("secret of the bot")
@@ -158,7 +177,9 @@ class Stage:
             user=self.bot,
             password_file=password,
             open_rooms=frozenset(open_rooms),
+            unencrypted_rooms=frozenset(unencrypted_rooms),
             pins={**(pins or {})},
+            proof=proof,
         )
         bridge = MatrixBridge(settings, office, clock=clock, key_may_take_s=key_may_take_s)
         run = asyncio.create_task(bridge.run())

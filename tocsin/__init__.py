@@ -1,12 +1,29 @@
 """The public names that a plug-in may import. All else may change without a word."""
 
-from bot.bridge import Bridge, Health, Inlet, Office, Plugin, Unreadable
+from bot.bridge import (
+    Attentive,
+    Bridge,
+    Cause,
+    Comparison,
+    Explaining,
+    Health,
+    Inlet,
+    Office,
+    Patient,
+    Plugin,
+    Reach,
+    Unreadable,
+    Verifying,
+)
 from bot.desk.authority import Action
 from bot.desk.call import Call
 from bot.desk.command import Command, Hit, Stakes, command
 from bot.desk.kinds import Between, ComponentName, Longest, PersonName
+from bot.findings import Finding, Findings, State, bad, good, hint, warn
+from bot.identities import Identities
 from bot.paths import ConfiguredPath
 from bot.store import Store, Tx
+from bot.store.pins import Pinned
 from bot.words.document import (
     Code,
     Document,
@@ -38,18 +55,25 @@ from bot.words.zulip import to_zulip
 __all__ = [
     "Account",
     "Action",
+    "Attentive",
     "Between",
     "Bound",
     "Bridge",
     "Call",
+    "Cause",
     "Change",
     "Code",
     "Command",
+    "Comparison",
     "ComponentName",
     "ConfiguredPath",
     "Document",
+    "Explaining",
+    "Finding",
+    "Findings",
     "Health",
     "Hit",
+    "Identities",
     "Inlet",
     "Items",
     "Lane",
@@ -57,20 +81,24 @@ __all__ = [
     "Message",
     "NetworkError",
     "Office",
+    "Patient",
     "People",
     "Person",
     "PersonName",
     "Picture",
+    "Pinned",
     "Place",
     "Plugin",
     "Post",
     "Progress",
+    "Reach",
     "Refused",
     "Role",
     "SettingsError",
     "Span",
     "Stakes",
     "Standing",
+    "State",
     "Store",
     "StoreError",
     "Style",
@@ -82,9 +110,13 @@ __all__ = [
     "Unreachable",
     "Unreadable",
     "UsageError",
+    "Verifying",
+    "bad",
     "code",
     "command",
     "document",
+    "good",
+    "hint",
     "mono",
     "picture",
     "progress",
@@ -95,4 +127,5 @@ __all__ = [
     "to_html",
     "to_plain",
     "to_zulip",
+    "warn",
 ]

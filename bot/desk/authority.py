@@ -42,7 +42,9 @@ _NONE = dict.fromkeys(Action, Rule.NO)
 
 TABLE: Mapping[Standing, Mapping[Action, Rule]] = {
     Standing.ATTESTED: _ALL,
+    Standing.SIGNED: {**_NONE, Action.READ: Rule.YES, Action.STOP: Rule.YES},
     Standing.UNPROVEN: {**_NONE, Action.STOP: Rule.WITH_ALARM},
+    Standing.CLEAR: {**_NONE, Action.READ: Rule.AS_VIEWER, Action.STOP: Rule.WITH_ALARM},
     Standing.NAMED: {
         Action.READ: Rule.AS_VIEWER,
         Action.INSPECT: Rule.NO,
@@ -93,11 +95,12 @@ class Authority:
         rule = TABLE[standing][demand.action]
         match rule:
             case Rule.NO:
-                return _refusal(standing)
+                return _refusal(standing, person)
             case Rule.AS_VIEWER if demand.role > Role.VIEWER:
+                where = "in a room without encryption" if standing is Standing.CLEAR else f"from {network}"
                 return Verdict(
                     allowed=False,
-                    why=f"from {network} I show only what a viewer sees",
+                    why=f"{where} I show only what a viewer sees",
                     hint="Ask in an attested place.",
                 )
             case Rule.IF_CONFIGURED if network not in self._run_from:
@@ -128,13 +131,25 @@ def a(role: Role) -> str:
     return f"an {role}" if role is Role.OPERATOR else f"a {role}"
 
 
-def _refusal(standing: Standing) -> Verdict:
+def _refusal(standing: Standing, person: Person) -> Verdict:
     match standing:
+        case Standing.SIGNED:
+            return Verdict(
+                allowed=False,
+                why=f"nobody has compared yet whether {person.name} is who they are known as",
+                hint=f"A commander does that with you, at the console: !verify {person.name}",
+            )
         case Standing.UNPROVEN:
             return Verdict(
                 allowed=False,
                 why="nothing proves that this came from you",
                 hint="Write from a device that you have verified as your own, in an encrypted room.",
+            )
+        case Standing.CLEAR:
+            return Verdict(
+                allowed=False,
+                why="this came in clear, and the homeserver could have written it itself",
+                hint="Ask in an encrypted room, or at the console.",
             )
         case Standing.NAMED:
             return Verdict(

@@ -285,6 +285,6 @@ def _alarm(call: Call, alarms: tuple[Place, ...], tx: Tx) -> None:
             mono(f"!person suspend {call.person.name}"),
         )
     )
-    audit.record(tx, "alarm", id=call.id, why="a stop from an unproven device", person=call.person.name)
+    audit.record(tx, "alarm", id=call.id, why="a stop that nothing proves", person=call.person.name)
     for place in dict.fromkeys((message.place, *alarms)):
         outbox.queue(tx, Post(place, words, Lane.ALERT))

@@ -15,8 +15,7 @@ from bot.doctor import machine
 from bot.findings import Finding, Findings, bad, good, surely
 from bot.settings import Effect, Settings, load, weigh
 from bot.settings.mistakes import Mistakes
-from bot.store.looking import Look
-from bot.store.overlay import entries_in
+from bot.store.looking import Look, changed_from_chat
 from bot.store.pins import Pinned
 from bot.words.errors import SettingsError, StoreError
 from bot.words.people import Account
@@ -50,7 +49,8 @@ async def examined(settings: Settings) -> AsyncIterator[Found]:
     known = look.pins if isinstance(look, Look) else None if look else dict[Account, Pinned]()
     for network, (plugin, section) in settings.bridges.items():
         if plugin.examine is not None:
-            findings: Findings = plugin.examine(section, Patient(settings.bot.folder / network, settings.people, known))
+            folder, alarms = settings.bot.folder / network, settings.bot.alarms
+            findings: Findings = plugin.examine(section, Patient(folder, settings.people, known, alarms))
             async for each in surely(network, findings):
                 yield Found(network, each)
 
@@ -87,7 +87,7 @@ def _configuration(settings: Settings) -> Finding:
 def _suspend(settings: Settings) -> None:
     """Who is suspended from chat counts for nothing, as in the bot that runs."""
     try:
-        changes = weigh(entries_in(settings.bot.folder / keys.DATABASE), settings)
+        changes = weigh(changed_from_chat(settings.bot.folder / keys.DATABASE), settings)
     except StoreError:  # the database was looked at, and what is wrong with it told
         return
     for change in changes:

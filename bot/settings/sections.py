@@ -126,6 +126,10 @@ def _stop_key(key: str) -> str:
         raise ValueError("must be the key that `tocsin stop-key issue` printed") from error
 
 
+def _once(places: tuple[Place, ...]) -> tuple[Place, ...]:
+    return tuple(dict.fromkeys(places))
+
+
 def _unsaid() -> Any:
     """For a key whose default depends on what stands before it."""
     return None
@@ -185,8 +189,8 @@ class BotSettings(Section):
     """How it is called on MQTT."""
     folder: ConfiguredPath = Path("state")
     """Where its database and its keys are, seen from the configuration file."""
-    alarms: tuple[Annotated[Place, BeforeValidator(_place)], ...] = ()
-    """Where the bot speaks of itself: a disk that fills, a part that fails."""
+    alarms: Annotated[tuple[Annotated[Place, BeforeValidator(_place)], ...], AfterValidator(_once)] = ()
+    """Where the bot speaks of itself: a disk that fills, a part that fails. Who names a place twice hears once."""
     run_from: frozenset[Annotated[str, AfterValidator(_configured)]] = frozenset()
     """Networks whose named accounts may run commands, though nothing there is end to end. Nothing dangerous."""
 

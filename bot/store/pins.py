@@ -21,6 +21,11 @@ class Pinned:
     by_file: bool = False
     """The configuration file says so."""
 
+    @property
+    def is_compared(self) -> bool:
+        """Whether people have compared it. Who wrote it into the file has, too."""
+        return self.by_file or self.verified is not None
+
 
 def of(tx: Tx, account: Account) -> Pinned | None:
     """What an account is known by, if it was ever seen."""

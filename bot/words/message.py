@@ -32,8 +32,13 @@ class Standing(enum.StrEnum):
 
     ATTESTED = "attested"
     """Decrypted and verified, from a cross-signed device of a pinned identity."""
+    SIGNED = "signed"
+    """The same, where the configuration asks for more: that people have compared the identity. Nobody has, yet."""
     UNPROVEN = "unproven"
     """An encrypted network names the account, but nothing signed by that account's owner proves it."""
+    CLEAR = "clear"
+    """Said in clear in a room where that is meant to be. Its homeserver names the account, and could have written it
+    itself."""
     NAMED = "named"
     """A server that we trust to know its own accounts names the account; nothing is end to end."""
     LOCAL = "local"

@@ -55,6 +55,10 @@ class People:
         """The person who is listed with an account, suspended or not."""
         return self._by_account.get(account)
 
+    def __getitem__(self, name: str) -> Person:
+        """The person of a name that is surely on the list, suspended or not."""
+        return self._by_name[name]
+
     def named(self, name: str) -> Person | None:
         """The person of this name, suspended or not."""
         return self._by_name.get(name)

@@ -10,11 +10,12 @@ from contextlib import AbstractContextManager
 from nio import SyncResponse
 
 from bot.bridge import Comparison, Health, Office, Reach
-from bot.words.errors import NetworkError, StoreError, Unreachable
+from bot.words.errors import NetworkError, OutOfService, StoreError, Unreachable
 from bot.words.message import Message, Place, Post
 from bot.words.people import Account as Holder
 from bridges.matrix.account import Account, Login
 from bridges.matrix.attention import Attention
+from bridges.matrix.clear import ClearRooms
 from bridges.matrix.connection import Connection, LoginLost
 from bridges.matrix.cross_signing import CrossSigning, establish
 from bridges.matrix.departures import Departures
@@ -46,11 +47,15 @@ class StoredPins:
 
     async def holds(self, user: str, master: str) -> bool:
         """Whether a user shows the identity that they are known by."""
-        return await self._identities.holds(Holder(NETWORK, user), master)
+        return await patiently(lambda: self._identities.holds(Holder(NETWORK, user), master), StoreError)
 
-    def take_renewed(self) -> frozenset[str]:
-        """Users who are known by another identity since this was last asked."""
-        return frozenset(account.id for account in self._identities.take_renewed(NETWORK))
+    async def suffices(self, user: str, master: str) -> bool:
+        """Whether the identity that a user is known by is enough."""
+        return await patiently(lambda: self._identities.suffices(Holder(NETWORK, user), master), StoreError)
+
+    def take_changed(self) -> frozenset[str]:
+        """Users of whom a person has said since this was last asked that they are known otherwise."""
+        return frozenset(account.id for account in self._identities.take_changed(NETWORK))
 
     async def verified(self, user: str, master: str) -> None:
         """People have compared: a user is who they are known as."""
@@ -85,7 +90,10 @@ class MatrixBridge:
         self._has_worked = False
         self._heard = Heard(clock)
         self._key_may_take_s = key_may_take_s
+        self._clear = ClearRooms(settings.unencrypted_rooms)
         office.identities.set_by_file({Holder(NETWORK, user): key for user, key in settings.pins.items()})
+        if settings.proof == "verified":
+            office.identities.ask_for_comparison(NETWORK)
 
     def _listed(self) -> frozenset[str]:
         return frozenset(account.id for account in self._office.people.accounts_on(NETWORK))
@@ -109,7 +117,12 @@ class MatrixBridge:
         password = await asyncio.to_thread(settings.password)
         account = Account(settings.homeserver, settings.user, settings.device_name, folder)
         login = await patiently(lambda: account.login(password))
-        await patiently(lambda: self._serve(login, password), StoreError)
+        try:
+            await patiently(lambda: self._serve(login, password), StoreError)
+        except LoginLost as lost:
+            if self._has_worked:
+                raise OutOfService(lost.what, hint=lost.hint) from lost
+            raise
 
     async def _serve(self, login: Login, password: str) -> None:
         """Be the device until cancelled, or until the disk fails: then memory is ahead of it, and all is read again."""
@@ -119,7 +132,7 @@ class MatrixBridge:
             await patiently(connection.upkeep, passing)
             identity = await patiently(lambda: establish(connection, password), passing)
             guests = Guests(connection, self._is_ours, self._settings.open_rooms)
-            trust = Trust(connection, self._listed, StoredPins(self._office), guests)
+            trust = Trust(connection, self._listed, StoredPins(self._office), guests, self._clear)
             try:
                 async with asyncio.TaskGroup() as beside:
                     beside.create_task(look_after(connection, self._office.folder, password))

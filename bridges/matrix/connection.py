@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
 
 import aiohttp
 import structlog
@@ -39,6 +40,7 @@ from bot.words.errors import NetworkError, SettingsError, TocsinError, Unreachab
 from bridges.matrix.account import Login
 from bridges.matrix.answers import parsed
 from bridges.matrix.disk import on_disk
+from bridges.matrix.early import Early
 from bridges.matrix.guard import guard
 from bridges.matrix.offered_keys import lacking, lacks_fallback, taken, within
 from bridges.matrix.patience import asked_wait_s
@@ -129,6 +131,9 @@ class Connection:
         self.client = client
         self.olm = olm
         self.seen = seen
+        self.early = Early(olm)
+        self.reads_only = False
+        """Whether it knows more than the disk. What it sent now it would seal with the same keys once more."""
         self.joining: set[str] = set()
         """Rooms whose invitation is accepted and whose state has not come yet."""
         self.rotations: dict[str, Rotation] = {}
@@ -232,6 +237,24 @@ class Connection:
             if rotation := rotation_of([*info.state, *info.timeline.events]):
                 self.rotations[room] = rotation
         return response
+
+    async def peek(self, since: str, wait_ms: int) -> SyncResponse:
+        """What happened since a cursor; waits a little for something to happen. It is as it came, and changes nothing.
+
+        Whoever asks with a cursor has all that came to the device before it: the homeserver forgets that.
+        """
+        query = urlencode({"since": since, "timeout": wait_ms, "filter": json.dumps(ONLY_ROOMS)})
+        headers = {"Authorization": f"Bearer {self.login.token}"}
+        with self._reaching():
+            answer = await self.client.send("GET", f"/_matrix/client/v3/sync?{query}", None, headers)
+            response = await self.client.create_matrix_response(SyncResponse, answer)
+        assert isinstance(response, SyncResponse | ErrorResponse)  # noqa: S101 - it is made as such
+        return self.checked(response)
+
+    def read_only(self) -> None:
+        """Go on without a disk, until it is opened anew: it reads, and sends nothing."""
+        self.reads_only = True
+        self.early.without_a_disk()
 
     async def upkeep(self) -> None:
         """Upload keys that run short, answer key requests, mend broken sessions."""

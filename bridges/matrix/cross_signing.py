@@ -18,7 +18,7 @@ from bot.words.errors import NetworkError, SettingsError, Unreachable
 from bridges.matrix.connection import Connection
 from bridges.matrix.identity import devices_of, entries_of, identity_of
 from bridges.matrix.seeds import SeedFile
-from bridges.matrix.session import Asks, with_password
+from bridges.matrix.session import Asks, keys_of, with_password
 from bridges.matrix.signing import SigningKey, padded, unpadded
 
 SEED_BYTES = 32
@@ -163,7 +163,7 @@ def _read(file: SeedFile) -> CrossSigning:
 
 
 async def _query(asks: Asks) -> dict[str, Any]:
-    return await asks.request("POST", "/_matrix/client/v3/keys/query", {"device_keys": {asks.login.user: []}})
+    return await keys_of(asks, asks.login.user)
 
 
 def _shown_master(answer: Mapping[str, Any], user: str) -> str | None:

@@ -46,6 +46,8 @@ class Explainer:
         ]
 
     def _reading(self, room: MatrixRoom, user: str) -> Iterator[Reach]:
+        if self._trust.clear.has(room):
+            return iter([_reach(user, "")])
         if self._trust.counts(user):
             return self._of_listed(room, user)
         if (person := self._people.owner_of(Account(NETWORK, user))) is not None:
@@ -90,14 +92,16 @@ class Explainer:
         yield from _of_refused(user, seen.unsigned, UNSIGNED, alone=not seen.signed)
 
     def _kept_back(self, room: str, user: str) -> Iterator[Reach]:
-        """What the app of somebody has said of the keys that it keeps from the bot."""
-        if (latest := self._withheld.latest(user, room)) is not None:
-            sender_key, cause = latest
-            judged = self._trust.judged(user)
-            devices = (each.id for each in (judged.trusted if judged else ()) if each.curve25519 == sender_key)
-            remedy = cause.remedy.removesuffix(".")
-            why = f"of keys that it kept from the bot lately, its app says that {cause.what}"
-            yield Reach(Account(NETWORK, user), next(devices, ""), reads=True, is_read=False, why=why, remedy=remedy)
+        """What the app of somebody has said of keys that it keeps from the bot, if its device can still be there."""
+        if (latest := self._withheld.latest(user, room)) is None:
+            return
+        sender_key, cause = latest
+        device = self._trust.device_with(user, sender_key)
+        if device is None and self._trust.judged(user) is not None:
+            return
+        remedy = cause.remedy.removesuffix(".")
+        why = f"of keys that it kept from the bot lately, its app says that {cause.what}"
+        yield Reach(Account(NETWORK, user), device or "", reads=True, is_read=False, why=why, remedy=remedy)
 
 
 def _of_refused(user: str, devices: Iterable[str], why: tuple[str, str], *, alone: bool) -> Iterator[Reach]:

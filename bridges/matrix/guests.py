@@ -18,6 +18,7 @@ from bot.words.errors import NetworkError
 from bridges.matrix.connection import Connection
 from bridges.matrix.identity import Device, entries_of, identity_of
 from bridges.matrix.lending import Lender, Reader
+from bridges.matrix.session import keys_of
 
 MOST_ASKED_FOR = 200
 """Users in one question for keys."""
@@ -158,8 +159,7 @@ class Guests:
                     raise
 
     async def _ask_for(self, users: tuple[str, ...]) -> None:
-        asked: dict[str, list[str]] = {user: [] for user in users}
-        answer = await self._connection.request("POST", "/_matrix/client/v3/keys/query", {"device_keys": asked})
+        answer = await keys_of(self._connection, *users)
         answered = answer.get("device_keys")
         known = cast("Mapping[str, Any]", answered).keys() if isinstance(answered, dict) else set[str]()
         for some in batches(users, MOST_JUDGED_AT_ONCE):

@@ -6,16 +6,17 @@ import functools
 import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from nio import Event, MatrixRoom, MegolmEvent, SyncResponse
 
 from bot.bridge import Inlet, Unreadable
 from bot.words.errors import NetworkError, StoreError
-from bot.words.message import Change, Message, Place, Standing
+from bot.words.message import Change, Message, Place
 from bot.words.people import Account
 from bridges.matrix.connection import LONG_POLL_MS, Connection, Denied, age_s
+from bridges.matrix.lookout import LookOut
 from bridges.matrix.patience import patiently
 from bridges.matrix.reading import LATEST_MS, NETWORK, Arrived, changed, is_name, sealed, since_joining, spoken
 from bridges.matrix.threads import Threads
@@ -71,6 +72,7 @@ class Receiver:
         self._me = connection.login.user
         self._heard = heard
         self.withheld = Withheld(trust.counts)
+        self._look_out = LookOut(connection, self._hear)
         self._waiting = Waiting(
             functools.partial(unsealed, connection.olm), time.monotonic, key_may_take_s, why=self.withheld.why
         )
@@ -79,13 +81,27 @@ class Receiver:
         """Wait for the next batch, put it into the inbox, and return the cursor behind it.
 
         What listed people wrote and nobody can read yet waits a little for its key, and the cursor that is kept waits
-        with it.
-        Raises StoreError where the disk did not take what the batch changed in the keys. The connection then knows more
-        than the disk: open it anew, and take the same batch again.
+        with it. While a batch waits for keys or for a disk, later stops are heard beside it.
+        Raises StoreError where the disk did not take what the batch changed in the keys, and takes something by now.
+        The connection then knows more than the disk: open it anew, and take the same batch again.
         """
-        known = None if first else frozenset(self._connection.client.rooms)
-        response = await patiently(functools.partial(self._next, since, first=first), NetworkError)
-        self._heard.now()
+        try:
+            known = None if first else frozenset(self._connection.client.rooms)
+            response = await patiently(functools.partial(self._next, since, first=first), NetworkError)
+            self._heard.now()
+            await self._look_out.beside(self._take(response, since, known), since and response.next_batch)
+        except StoreError:
+            await self._look_out.until_the_disk_writes(since)
+            raise
+        return response.next_batch
+
+    async def _give_up(self) -> None:
+        """Tell what nobody will be able to read."""
+        given_up = self._waiting.given_up()
+        tell = functools.partial(self._inlet.accept, [], cursor=self._waiting.cursor, unreadable=given_up)
+        await patiently(tell, StoreError)
+
+    async def _take(self, response: SyncResponse, since: str | None, known: frozenset[str] | None) -> None:
         arrived = asyncio.get_running_loop().time()
         # Who may be believed is asked before a word of the batch is judged.
         await self._trusting(response, arrived)
@@ -111,7 +127,10 @@ class Receiver:
             await self._connection.upkeep()
         except NetworkError as error:
             log.warning("keys could not be looked after; tried again later", error=error.what)
-        return response.next_batch
+
+    async def _hear(self, response: SyncResponse, events: Sequence[Arrived], arrived: float) -> None:
+        self._heard.now()
+        await self._inlet.despite_the_disk(_aged(response, self._messages(events), arrived))
 
     async def _trusting(self, response: SyncResponse, arrived: float) -> None:
         """Know who may be believed. A stop waits neither for keys of other people, nor for a disk."""
@@ -130,9 +149,7 @@ class Receiver:
     async def _next(self, since: str | None, *, first: bool) -> SyncResponse:
         """The next batch: an empty one when the wait for a key is over. Told also while the homeserver is away."""
         if self._waiting.wait_s() <= 0:
-            given_up = self._waiting.given_up()
-            tell = functools.partial(self._inlet.accept, [], cursor=self._waiting.cursor, unreadable=given_up)
-            await patiently(tell, StoreError)
+            await self._look_out.beside(self._give_up(), since)
         wait_ms = min(LONG_POLL_MS, self._waiting.wait_s() * 1000)
         return await self._connection.sync(since, full_state=first, wait_ms=math.ceil(wait_ms) or 1)
 
@@ -163,7 +180,7 @@ class Receiver:
         for event, room in found:
             if is_name(event.source.get("event_id")):
                 self._threads.note(event.source["event_id"], event.source)
-            if isinstance(event, MegolmEvent):
+            if isinstance(event, MegolmEvent) and self._trust.counts(event.sender):  # guests give the bot no keys
                 self._heard.unread += 1
                 log.warning("cannot be decrypted", room=room.room_id, event_id=event.event_id, sender=event.sender)
         return found
@@ -178,7 +195,7 @@ class Receiver:
                     found.append(Letter(event, room, known))
         return found
 
-    def _messages(self, events: list[Arrived]) -> list[Message]:
+    def _messages(self, events: Sequence[Arrived]) -> list[Message]:
         """What is for the inbox. An event that no inbox could take is passed over: in it, it would stop all others."""
         found: list[Message] = []
         for event, room in events:
@@ -208,14 +225,14 @@ class Receiver:
             return None
         if not all(map(is_name, (event.event_id, event.sender, room.room_id))):
             raise ValueError("a name that is none")
-        device = self._trust.device_of(event, room.room_id)
+        standing, device = self._trust.standing_of(event, room)
         return Message(
             place=Place(NETWORK, room.room_id),
             account=Account(NETWORK, event.sender),
             event=event.event_id,
             text=words.text,
-            standing=Standing.UNPROVEN if device is None else Standing.ATTESTED,
-            device=self._trust.claimed_device(event) if device is None else device.id,
+            standing=standing,
+            device=device,
             sent_ms=int(min(event.server_timestamp, LATEST_MS)),
             age_s=0.0,
             addressed=words.addressed,

@@ -51,6 +51,11 @@ class ReplayIndex:
             self._database.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?)", rows)
         self._fresh.clear()
 
+    def probe(self) -> None:
+        """Write something of no meaning. Raises StoreError where the disk does not take it."""
+        with on_disk(), self._database:
+            self._database.execute("PRAGMA user_version = 0")
+
     def close(self) -> None:
         """Let go of the file. What was not kept belongs to a batch that was not accepted, and comes again with it."""
         self._database.close()

@@ -5,6 +5,7 @@ from urllib.parse import quote
 from bot.words.errors import NetworkError, Unreachable
 from bridges.matrix.connection import Connection, Denied
 from bridges.matrix.reading import is_name
+from bridges.matrix.session import Asks
 
 
 class Rooms:
@@ -22,7 +23,7 @@ class Rooms:
         if called.startswith("!"):
             return called
         if called.startswith("#"):
-            return await self._by_alias(called)
+            return await by_alias(self._connection, called)
         rooms = self._connection.client.rooms
         if self._named.get(called) in rooms:
             return self._named[called]
@@ -36,12 +37,14 @@ class Rooms:
         self._named[called] = found[0]
         return found[0]
 
-    async def _by_alias(self, alias: str) -> str:
-        try:
-            answer = await self._connection.request("GET", f"/_matrix/client/v3/directory/room/{quote(alias, safe='')}")
-        except Denied as denied:
-            raise NetworkError(f"There is no room {alias}: {denied.what}") from denied
-        room = answer.get("room_id")
-        if not is_name(room):
-            raise NetworkError(f"The homeserver names no room for {alias}.")
-        return room
+
+async def by_alias(asks: Asks, alias: str) -> str:
+    """The id of the room that an alias means now. Raises NetworkError where there is none."""
+    try:
+        answer = await asks.request("GET", f"/_matrix/client/v3/directory/room/{quote(alias, safe='')}")
+    except Denied as denied:
+        raise NetworkError(f"There is no room {alias}: {denied.what}") from denied
+    room = answer.get("room_id")
+    if not is_name(room):
+        raise NetworkError(f"The homeserver names no room for {alias}.")
+    return room

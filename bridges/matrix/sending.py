@@ -1,4 +1,7 @@
-"""How something is said in an encrypted room. It never sends in clear, and never leaves a send half done."""
+"""How something is said in a room: encrypted, and in clear only where the file says so and no encryption was ever seen.
+
+It never leaves a send half done.
+"""
 
 import asyncio
 import collections
@@ -62,23 +65,21 @@ class Speaker:
     async def _say(self, room_id: str, content: dict[str, Any], key: str, kind: str) -> str:
         client = self._connection.client
         async with self._rooms[room_id]:
+            if self._connection.reads_only:
+                raise Unreachable("The keys of the Matrix device cannot be kept: nothing is said until they can.")
             room = client.rooms.get(room_id)
             if room is None:
                 if room_id in self._connection.joining:
                     raise Unreachable(f"The homeserver has not yet told of the room {room_id}.", retry_after=1.0)
                 raise NetworkError(f"The bot is not in the room {room_id}.", hint="Invite it there.")
-            if not room.encrypted:
+            if room.encrypted:
+                await self._have_key_in_right_hands(room)
+            elif not self._trust.clear.has(room):
                 raise NetworkError(
                     f"The room {room_id} is not encrypted; nothing is said there.",
                     hint="Turn on encryption in the room.",
                 )
-            await self._connection.know_members(room)
-            await self._trust.refresh()
-            await self._share_where_needed(room)
-            if self._trust.guests.is_open(room_id):
-                await self._trust.guests.welcome(room)
-                await self._share_where_needed(room)  # some may have come or gone meanwhile
-            # Nothing is awaited from here until it is encrypted: the key is in the right hands at that moment.
+            # Nothing is awaited from here until the library has looked whether it must encrypt, and has done it.
             try:
                 with on_disk():
                     sent = await client.room_send(room_id, kind, content, key)
@@ -90,6 +91,15 @@ class Speaker:
                     raise Unreachable(denied.what) from denied
                 raise
             return response.event_id
+
+    async def _have_key_in_right_hands(self, room: MatrixRoom) -> None:
+        """All who may read have the room's key, and nobody else, until something is awaited again."""
+        await self._connection.know_members(room)
+        await self._trust.refresh()
+        await self._share_where_needed(room)
+        if self._trust.guests.is_open(room.room_id):
+            await self._trust.guests.welcome(room)
+            await self._share_where_needed(room)  # some may have come or gone meanwhile
 
     def _key_of(self, room: MatrixRoom) -> OutboundGroupSession | None:
         """The room's key, where nobody has it who may not read. One that is in other hands is thrown away."""

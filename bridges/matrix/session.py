@@ -46,6 +46,11 @@ class Session:
         raise Denied(what, status=answer.status, answer=answer.said)
 
 
+async def keys_of(asks: Asks, *users: str) -> dict[str, Any]:
+    """What the homeserver shows of the keys of some users. What it says of them is not looked at yet."""
+    return await asks.request("POST", "/_matrix/client/v3/keys/query", {"device_keys": {user: [] for user in users}})
+
+
 async def with_password(asks: Asks, method: str, path: str, body: Mapping[str, Any], password: str) -> None:
     """Ask for something that the homeserver does only for who says the password once more."""
     user = asks.login.user

@@ -1,7 +1,7 @@
 """The `[matrix]` section of the configuration. It never holds a password, only where one is kept."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -48,8 +48,12 @@ class MatrixSettings(BaseModel):
     """How the bot's device is called in other people's lists."""
     pins: dict[str, Annotated[str, AfterValidator(_master_key)]] = Field(default_factory=dict[str, str])
     """By which master key an account is known, from the start and whatever it shows."""
+    proof: Literal["cross-signed", "verified"] = "cross-signed"
+    """What an identity needs to be attested: that it is the pinned one, or that people have compared it, too."""
     open_rooms: frozenset[Annotated[str, AfterValidator(_room)]] = frozenset()
     """Rooms where everybody in them may read, listed or not. All others are control rooms."""
+    unencrypted_rooms: frozenset[Annotated[str, AfterValidator(_room)]] = frozenset()
+    """Rooms without encryption where the bot answers in clear. In all others without it nothing is said."""
 
     @field_validator("homeserver")
     @classmethod
@@ -77,6 +81,13 @@ class MatrixSettings(BaseModel):
             if listed is not None and Account(NETWORK, user) not in listed:
                 raise ValueError(f"{user} is nobody's account; list it in a person's section, or leave this line out")
         return pins
+
+    @field_validator("unencrypted_rooms")
+    @classmethod
+    def _are_not_open(cls, rooms: frozenset[str], info: ValidationInfo) -> frozenset[str]:
+        for room in sorted(rooms & info.data.get("open_rooms", frozenset[str]())):
+            raise ValueError(f"{room} is in open_rooms, too, which are encrypted: leave it out in one of the two")
+        return rooms
 
     def password(self) -> str:
         """The password, read now."""

@@ -13,11 +13,14 @@ import structlog
 from nio import Event, KeysQueryResponse, MatrixRoom
 
 from bot.words.errors import Unreachable
+from bot.words.message import Standing
+from bridges.matrix.clear import ClearRooms
 from bridges.matrix.connection import Connection
 from bridges.matrix.disk import on_disk
 from bridges.matrix.guests import Guests
 from bridges.matrix.identity import Device, Identity, devices_of, entries_of, identity_of
 from bridges.matrix.lending import Reader
+from bridges.matrix.session import keys_of
 from bridges.matrix.signing import padded, unpadded
 
 SILENT_AGAIN_S = 10.0
@@ -33,8 +36,12 @@ class Pins(Protocol):
         """Whether a user shows the identity that they are known by. At first contact it is known from then on."""
         ...
 
-    def take_renewed(self) -> frozenset[str]:
-        """Users who are known by another identity since this was last asked."""
+    async def suffices(self, user: str, master: str) -> bool:
+        """Whether the identity that a user is known by is enough. The configuration may ask that it was compared."""
+        ...
+
+    def take_changed(self) -> frozenset[str]:
+        """Users of whom a person has said since this was last asked that they are known otherwise."""
         ...
 
     async def verified(self, user: str, master: str) -> None:
@@ -66,10 +73,15 @@ class Trust:
         listed: Callable[[], frozenset[str]],
         pins: Pins,
         guests: Guests | None = None,
+        clear: ClearRooms | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
         self.guests = guests or Guests(connection)
         """Those who are not listed and may read in open rooms."""
+        self.clear = clear or ClearRooms()
+        """Where things may be said in clear."""
         self._listed = listed
         self._counted = listed()
         """Those whose keys we have asked for, or will."""
@@ -79,9 +91,11 @@ class Trust:
         self._refused: dict[str, frozenset[str]] = {}
         self._holds: dict[str, bool] = {}
         """Whether somebody's identity is the one that they are known by; nothing where they have none."""
+        self._attested: set[str] = set()
+        """Those whose identity is enough to do what they may."""
         self._owed: set[str] = set(self._counted)
         self._one_at_a_time = asyncio.Lock()
-        self._clock = time.monotonic
+        self._clock = clock
         self._silent: set[str] = set()
         """Whose homeservers did not answer. They are not asked at every batch: others wait for that."""
         self._silent_until = 0.0
@@ -90,16 +104,13 @@ class Trust:
         """Ask for the keys of all listed people of whom a change is known, and judge their devices anew."""
         async with self._one_at_a_time:
             self._recount()
+            self.clear.look(self._connection.client.rooms)
             waiting = self._connection.olm.users_for_key_query
             resting = self._silent if self._clock() < self._silent_until else set[str]()
             while due := ((waiting | self._owed) & self._counted) - resting:
                 self._owed |= due
                 waiting -= due
-                answer = await self._connection.request(
-                    "POST",
-                    "/_matrix/client/v3/keys/query",
-                    {"device_keys": {user: [] for user in sorted(due)}},
-                )
+                answer = await keys_of(self._connection, *sorted(due))
                 answered = answer.get("device_keys")
                 if not isinstance(answered, dict):
                     raise Unreachable("The homeserver answered a question for keys with something else.")
@@ -124,7 +135,7 @@ class Trust:
         listed = self._listed()
         gone, come = self._counted - listed, listed - self._counted
         self._counted = listed
-        self._owed = (self._owed - gone) | come | self._pins.take_renewed()
+        self._owed = (self._owed - gone) | come | self._pins.take_changed()
         for user in gone:
             self._devices.pop(user, None)
             self._claimed.pop(user, None)
@@ -150,6 +161,16 @@ class Trust:
             if olm.is_device_verified(device) and device.device_id != self._connection.login.device
         }
 
+    def standing_of(self, event: Event, room: MatrixRoom) -> tuple[Standing, str]:
+        """How sure we are of who wrote an event, and the device that it was written on, as far as that is known."""
+        device = self.device_of(event, room.room_id)
+        if device is not None:
+            self.clear.close(room.room_id)  # a listed person takes it for encrypted, whatever the homeserver says
+            return Standing.ATTESTED if event.sender in self._attested else Standing.SIGNED, device.id
+        if not event.decrypted and self.clear.has(room):
+            return Standing.CLEAR, ""
+        return Standing.UNPROVEN, self.claimed_device(event)
+
     def device_of(self, event: Event, room: str) -> Device | None:
         """The trusted device that wrote a decrypted event; nothing where that is not proven.
 
@@ -172,6 +193,10 @@ class Trust:
             return None
         return Judged(self._holds.get(user), self._devices[user], self._refused[user])
 
+    def device_with(self, user: str, key: str) -> str | None:
+        """The id of the device of a listed person that bears a key, signed or not; nothing where there is none."""
+        return next((each.id for each in self._claimed.get(user, ()) if each.curve25519 == key), None)
+
     def claimed_device(self, event: Event) -> str:
         """The id of the device that an event says it was written on. That proves nothing."""
         if not event.decrypted:
@@ -184,7 +209,13 @@ class Trust:
             self._holds.pop(user, None)
             return frozenset()
         self._holds[user] = await self._pins.holds(user, identity.master)
-        return identity.devices if self._holds[user] else frozenset()
+        if not self._holds[user]:
+            return frozenset()
+        if await self._pins.suffices(user, identity.master):
+            self._attested.add(user)
+        else:
+            self._attested.discard(user)
+        return identity.devices
 
     def _note_others(self, user: str, answer: Mapping[str, Any]) -> None:
         trusted = {device.id for device in self._devices[user]}

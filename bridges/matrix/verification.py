@@ -26,6 +26,7 @@ from bridges.matrix.identity import Identity, identity_of
 from bridges.matrix.reading import is_name
 from bridges.matrix.sas import METHOD, Broken, Comparison, Content, Side
 from bridges.matrix.sending import Speaker
+from bridges.matrix.session import keys_of
 from bridges.matrix.trust import Pins
 from bridges.matrix.verifying_events import KIND, Heard
 
@@ -290,8 +291,7 @@ class Verifications:
 
     async def _identity_of(self, user: str) -> Identity:
         """Who somebody is, as they are known."""
-        answer = await self._connection.request("POST", "/_matrix/client/v3/keys/query", {"device_keys": {user: []}})
-        identity = identity_of(answer, user)
+        identity = identity_of(await keys_of(self._connection, user), user)
         if identity is None:
             raise UsageError(f"{user} has no identity yet.", hint="Their app makes one: ask them to set it up there.")
         if not await self._pins.holds(user, identity.master):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 import structlog
-from nio import BadEvent, Event, UnknownBadEvent, UnknownToDeviceEvent
+from nio import BadEvent, Event, RoomKeyEvent, UnknownBadEvent, UnknownToDeviceEvent
 
 from bot.bridge import Cause
 from bridges.matrix.reading import is_name
@@ -54,11 +54,13 @@ class Withheld:
         self._causes: collections.OrderedDict[Name, Cause] = collections.OrderedDict()
         """The longest known first."""
         self._latest: collections.OrderedDict[tuple[str, str], tuple[str, Cause]] = collections.OrderedDict()
-        """By user and room: what was said last, and by the device with which key."""
+        """By user and room: what was said last, and by the device with which key. What it has given since ends that."""
 
     def note(self, events: Iterable[object]) -> None:
-        """Some of these may be about keys that were kept back."""
+        """Some of these may be about keys that were kept back, or bring keys after all."""
         for event in events:
+            if isinstance(event, RoomKeyEvent):
+                self._came(event)
             if not (isinstance(event, UnknownToDeviceEvent) and event.type == "m.room_key.withheld"):
                 continue
             code, name = event.source["content"].get("code"), _name(event)
@@ -72,6 +74,12 @@ class Withheld:
         for known in (self._causes, self._latest):
             while len(known) > MOST_REMEMBERED:
                 known.popitem(last=False)
+
+    def _came(self, key: RoomKeyEvent) -> None:
+        """A device gives its keys: what it said before explains only what it wrote before."""
+        for name in ((key.sender, key.room_id), (key.sender, "")):
+            if name in self._latest and self._latest[name][0] == key.sender_key:
+                del self._latest[name]
 
     def latest(self, user: str, room: str) -> tuple[str, Cause] | None:
         """Why a key of a user was kept back last, for a room or for all, and the key of the device that said so."""

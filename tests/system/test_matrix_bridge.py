@@ -254,7 +254,7 @@ async def test_a_disk_that_takes_nothing_for_a_while_costs_no_command(stage: Sta
             async with asyncio.timeout(SOON_S):
                 await wait.begun.wait()
             if files == "seen-*.db":  # it was read, and goes out before the disk has it
-                assert "!shutdown all" in stage.inbox.hurried
+                await stage.inbox.until_hurried("!shutdown all")
             for each in tables:
                 for change in ("INSERT", "UPDATE"):
                     full.execute(f"DROP TRIGGER full_{each}_{change}")

@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -18,6 +18,7 @@ from bot.findings import Finding, State
 from bot.keys import DATABASE
 from bot.store.looking import look_into
 from bot.store.pins import Pinned
+from bot.words.message import Place
 from bot.words.people import Account as Holder
 from bot.words.people import People
 from bridges.matrix.account import Account
@@ -57,7 +58,7 @@ async def found_at(machine: Machine, *, now: Clock = time.time, homeserver: str 
 
 
 async def found_on(
-    stage: Stage, *, knows: Pins | None = UNSAID, by_file: dict[str, str] | None = None
+    stage: Stage, *, knows: Pins | None = UNSAID, by_file: dict[str, str] | None = None, alarms: Sequence[str] = ()
 ) -> list[Finding]:
     """What is found about the bot among its people."""
     settings = MatrixSettings(
@@ -69,7 +70,8 @@ async def found_on(
     look = await asyncio.to_thread(look_into, stage.folder / DATABASE)
     assert look is not None
     pins = look.pins if knows is UNSAID else knows
-    patient = Patient(stage.folder / "bot", stage.people, pins)
+    places = tuple(Place("matrix", each) for each in alarms)
+    patient = Patient(stage.folder / "bot", stage.people, pins, (Place("console", "alice"), *places))
     return [each async for each in examine(settings, patient)]
 
 
@@ -203,6 +205,30 @@ async def test_a_room_that_is_not_encrypted_or_where_nobody_listed_is_left_is_fo
         await each.connection.request("POST", f"/_matrix/client/v3/rooms/{company.room}/leave", {})
     whats = [each.what for each in await found_on(stage) if each.about == "room"]
     assert f"Nobody on the list is in 'ops' ({company.room})." in whats
+
+
+async def test_alarms_that_reach_a_room_twice_or_not_at_all_are_found(stage: Stage, company: Company) -> None:
+    async def told(*alarms: str) -> list[tuple[State, str]]:
+        return [(each.state, each.what) for each in await found_on(stage, alarms=alarms) if each.about == "alarms"]
+
+    alias = f"#ops-{secrets.token_hex(4)}:localhost"
+    path = f"/_matrix/client/v3/directory/room/{alias.replace('#', '%23')}"
+    await company.alice.connection.request("PUT", path, {"room_id": company.room})
+    for name in (company.room, alias, "ops"):
+        assert await told(name) == [(State.GOOD, "The bot is in each room where it raises them: 1.")]
+    twice = f"'{company.room}' and '{alias}' are one room: each alarm is said there 2 times."
+    assert await told(company.room, alias) == [(State.WARN, twice)]
+    away = await company.alice.create_room("ops", stage.bot)
+    nowhere = await told("#gone:localhost", away, "lab")
+    assert {state for state, _ in nowhere} == {State.BAD}
+    (gone, *absent) = [what for _, what in nowhere]
+    assert gone.startswith("There is no room #gone:localhost")
+    assert absent == [f"The bot is not in '{each}': no alarm gets there." for each in (away, "lab")]
+    login = Account(stage.homeserver.url, stage.bot, "Tocsin", stage.folder / "bot").kept()
+    assert login is not None
+    await Session(login).request("POST", f"/_matrix/client/v3/join/{away}", {})
+    ((state, what),) = await told("ops")
+    assert (state, "2 rooms that are called 'ops'" in what) == (State.BAD, True)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Who can read what the bot says: in an open room everybody whose device is signed, in a control room who is listed."""
 
 import itertools
+import secrets
 
-from bot.bridge import Explaining
+from bot.bridge import Explaining, Reach
 from bot.words.message import Place, Standing
 from bot.words.people import Account as Holder
 from bridges.matrix.bridge import MatrixBridge
@@ -128,6 +129,20 @@ async def test_who_cannot_read_is_told_with_the_reason(stage: Stage) -> None:
         assert bot.reach(Place("matrix", ops)) is None
 
 
+async def keeps_back(stage: Stage, somebody: Operator, room: str) -> None:
+    """Their app tells the bot that it keeps a key from it."""
+    own = somebody.connection.olm.account.identity_keys["curve25519"]
+    notice = {"room_id": room, "session_id": "s", "code": "m.unverified", "sender_key": own}
+    path = f"/_matrix/client/v3/sendToDevice/m.room_key.withheld/{secrets.token_hex(8)}"
+    body = {"messages": {stage.bot: {"*": {"algorithm": "m.megolm.v1.aes-sha2", **notice}}}}
+    await somebody.connection.request("PUT", path, body)
+
+
+def not_read(bot: MatrixBridge, room: str) -> list[Reach]:
+    """Whom the bot cannot read, as far as anybody has said."""
+    return [each for each in bot.reach(Place("matrix", room)) or () if not each.is_read]
+
+
 async def test_an_app_that_keeps_its_keys_from_the_bot_is_told(stage: Stage) -> None:
     async with stage.bot_online() as bot, stage.online(stage.alice) as alice:
         assert isinstance(bot, Explaining)
@@ -135,14 +150,30 @@ async def test_an_app_that_keeps_its_keys_from_the_bot_is_told(stage: Stage) -> 
         await alice.say(room, "!status")
         await stage.inbox.next()
         assert reasons(bot, room) == {(alice.user, alice.device): ""}
-        own = alice.connection.olm.account.identity_keys["curve25519"]
-        known = [each.device_id for each in alice.connection.olm.device_store if each.user_id == stage.bot]
-        notice = {"room_id": room, "session_id": "s", "code": "m.unverified", "sender_key": own}
-        path = "/_matrix/client/v3/sendToDevice/m.room_key.withheld/1"
-        body = {"messages": {stage.bot: {key: {"algorithm": "m.megolm.v1.aes-sha2", **notice} for key in known}}}
-        await alice.connection.request("PUT", path, body)
+        await keeps_back(stage, alice, room)
         await alice.say(room, "!status, please")
         await stage.inbox.next()
-        (kept,) = [each for each in bot.reach(Place("matrix", room)) or () if not each.is_read]
+        (kept,) = not_read(bot, room)
         assert (kept.account.id, kept.device) == (alice.user, alice.device)
         assert "it sends keys to verified devices only" in kept.why
+
+
+async def test_what_an_app_kept_back_is_told_until_it_gives_a_key_or_its_device_is_gone(stage: Stage) -> None:
+    async with stage.bot_online() as bot, stage.online(stage.alice) as alice:
+        room = await stage.room_of(alice)
+
+        async def devices_not_read() -> list[str]:
+            await alice.say(room, "what came before this has been heard")
+            await stage.inbox.next()
+            return [each.device for each in not_read(bot, room)]
+
+        assert await devices_not_read() == []
+        await keeps_back(stage, alice, room)
+        assert await devices_not_read() == [alice.device]
+        async with stage.online(stage.alice, "tablet", signed=False, alone=True) as tablet:
+            alice.connection.client.invalidate_outbound_session(room)
+            assert await devices_not_read() == []  # a new key has come
+            await keeps_back(stage, tablet, room)
+            assert await devices_not_read() == [""]  # a device that the bot does not know from a name
+            await tablet.connection.request("POST", "/_matrix/client/v3/logout", {})
+            assert await devices_not_read() == []

@@ -19,6 +19,7 @@ import aiohttp
 import pytest
 
 from bot.bridge import Cause
+from bot.words.errors import OutOfService
 from bot.words.message import Standing
 from bridges.matrix.account import Account, Login
 from bridges.matrix.bridge import MatrixBridge
@@ -204,16 +205,21 @@ async def test_a_send_whose_caller_has_given_up_is_finished_and_blocks_nobody(st
         await alice.wait_for(lambda heard: heard.body == "first")
 
 
-async def test_a_bot_whose_login_is_revoked_stops_and_says_what_to_do(stage: Stage) -> None:
+async def test_matrix_alone_is_out_of_service_when_the_login_is_revoked_and_says_what_to_do(stage: Stage) -> None:
     async with stage.online(stage.alice) as alice:
         async with stage.bot_online():
             room = await stage.room_of(alice)
-        with pytest.raises(LoginLost, match=r"Remove .*login\.json"):  # noqa: PT012 - it is raised at the end of the bot
-            async with stage.bot_online():
+        with pytest.raises(OutOfService, match=r"Remove .*login\.json"):  # noqa: PT012 - it is raised at its end
+            async with stage.bot_online() as bot:
+                await is_heard_and_answered(stage, bot, alice, room)
                 (run,) = [task for task in asyncio.all_tasks() if "MatrixBridge.run" in repr(task.get_coro())]
                 headers = {"Authorization": f"Bearer {login_of(stage).token}"}
                 async with aiohttp.ClientSession(headers=headers) as http:
                     await http.post(f"{stage.homeserver.url}/_matrix/client/v3/logout")
+                await asyncio.wait([run], timeout=SOON_S)
+        with pytest.raises(LoginLost, match=r"Remove .*login\.json"):  # noqa: PT012 - see above
+            async with stage.bot_online():
+                (run,) = [task for task in asyncio.all_tasks() if "MatrixBridge.run" in repr(task.get_coro())]
                 await asyncio.wait([run], timeout=SOON_S)
         (stage.folder / "bot" / "login.json").unlink()
         async with stage.bot_online() as bot:

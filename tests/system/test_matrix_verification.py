@@ -1,9 +1,11 @@
 """Verification by emoji between the bot and a Matrix client of today. Both people look; neither program decides."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 
 import pytest
+import structlog
+from structlog.typing import EventDict
 
 from bot.bridge import Comparison
 from bot.words.errors import UsageError
@@ -35,19 +37,37 @@ async def room_with_bot(stage: Stage, alice: JsOperator) -> str:
     return room
 
 
-async def comparison(bot: MatrixBridge, *states: str) -> Comparison:
-    """The newest one, once it is in one of these states."""
-    async with asyncio.timeout(SOON_S):
-        while True:
-            found = bot.comparisons()
-            if found and found[0].state in states:
-                return found[0]
-            await asyncio.sleep(0.02)  # there is no event for it: people look again
+class Told:
+    """Notes when the bot says something in its log: of each step of a verification it does."""
+
+    def __init__(self) -> None:
+        self._news = asyncio.Event()
+
+    def __call__(self, _: object, __: str, event: EventDict) -> EventDict:
+        self._news.set()
+        return event
+
+    async def comparison(self, bot: MatrixBridge, state: str) -> Comparison:
+        """The newest one, once it is in this state."""
+        async with asyncio.timeout(SOON_S):
+            while not (found := bot.comparisons()) or found[0].state != state:
+                self._news.clear()
+                await self._news.wait()
+        return found[0]
 
 
-async def both_see_the_same(bot: MatrixBridge, alice: JsOperator, request: JsVerification) -> Comparison:
+@pytest.fixture
+def told() -> Iterator[Told]:
+    before = structlog.get_config()
+    told = Told()
+    structlog.configure(processors=[told, *before["processors"]])
+    yield told
+    structlog.configure(**before)
+
+
+async def both_see_the_same(told: Told, bot: MatrixBridge, alice: JsOperator, request: JsVerification) -> Comparison:
     seen = await alice.emoji(request)
-    shown = await comparison(bot, "shown")
+    shown = await told.comparison(bot, "shown")
     assert tuple(symbol for symbol, _ in shown.symbols) == seen.symbols
     return shown
 
@@ -65,27 +85,27 @@ async def has_signed(stage: Stage, user: str) -> bool:
 @pytest.mark.parametrize("where", ["in a room", "to a device"])
 @pytest.mark.parametrize("first", ["the bot", "the person"])
 async def test_what_a_person_has_begun_ends_with_both_verified(
-    stage: Stage, alice: JsOperator, where: str, first: str
+    stage: Stage, alice: JsOperator, told: Told, where: str, first: str
 ) -> None:
     async with stage.bot_online() as bot:
         room = await room_with_bot(stage, alice)
         (device,) = (await alice.knows(stage.bot)).devices
         to = {"room": room} if where == "in a room" else {"device": device}
         request = await alice.verify(stage.bot, **to)
-        await comparison(bot, "ready")
+        await told.comparison(bot, "ready")
         await alice.begin(request)
-        shown = await both_see_the_same(bot, alice, request)
+        shown = await both_see_the_same(told, bot, alice, request)
         confirm = [lambda: bot.decide(shown.code, same=True), lambda: alice.confirm(request)]
         for each in confirm if first == "the bot" else reversed(confirm):
             await each()
         assert (await alice.end_of(request)).phase == "done"
-        await comparison(bot, "done")
+        await told.comparison(bot, "done")
         await alice.verified(stage.bot)
         assert (await alice.knows_device(stage.bot, device)).verified
 
 
 async def test_what_the_bot_has_begun_ends_with_both_verified_and_the_bot_reads_where_only_the_verified_do(
-    stage: Stage, alice: JsOperator
+    stage: Stage, alice: JsOperator, told: Told
 ) -> None:
     account = Account("matrix", stage.alice)
     async with stage.bot_online() as bot:
@@ -95,10 +115,10 @@ async def test_what_the_bot_has_begun_ends_with_both_verified_and_the_bot_reads_
         offered = await alice.offered()
         assert offered.user == stage.bot
         await alice.accept(offered)
-        shown = await both_see_the_same(bot, alice, offered)
+        shown = await both_see_the_same(told, bot, alice, offered)
         await alice.confirm(offered)
         await bot.decide(shown.code.lower(), same=True)
-        await comparison(bot, "done")
+        await told.comparison(bot, "done")
         await alice.verified(stage.bot)
         event = await alice.say(room, "!status")
         message = await stage.inbox.next()
@@ -112,20 +132,22 @@ async def test_what_the_bot_has_begun_ends_with_both_verified_and_the_bot_reads_
 
 
 @pytest.mark.parametrize("who", ["the bot", "the person"])
-async def test_who_sees_other_emoji_ends_it_and_nobody_is_verified(stage: Stage, alice: JsOperator, who: str) -> None:
+async def test_who_sees_other_emoji_ends_it_and_nobody_is_verified(
+    stage: Stage, alice: JsOperator, told: Told, who: str
+) -> None:
     async with stage.bot_online() as bot:
         room = await room_with_bot(stage, alice)
         request = await alice.verify(stage.bot, room=room)
-        await comparison(bot, "ready")
+        await told.comparison(bot, "ready")
         await alice.begin(request)
-        shown = await both_see_the_same(bot, alice, request)
+        shown = await both_see_the_same(told, bot, alice, request)
         if who == "the bot":
             await bot.decide(shown.code, same=False)
         else:
             await alice.mismatch(request)
         end = await alice.end_of(request)
         assert (end.phase, end.code) == ("cancelled", "m.mismatched_sas")
-        await comparison(bot, "ended")
+        await told.comparison(bot, "ended")
         assert not (await alice.knows(stage.bot)).verified
         assert not await has_signed(stage, stage.alice)
         assert (await stage.identities.known())[Account("matrix", stage.alice)].verified is None
@@ -133,7 +155,7 @@ async def test_who_sees_other_emoji_ends_it_and_nobody_is_verified(stage: Stage,
             await bot.decide(shown.code, same=True)
 
 
-async def test_who_is_not_listed_gets_no_answer(stage: Stage, alice: JsOperator) -> None:
+async def test_who_is_not_listed_gets_no_answer(stage: Stage, alice: JsOperator, told: Told) -> None:
     async with stage.bot_online() as bot, online(stage, stage.mallory) as mallory:
         room = await alice.create_room("ops", stage.bot, stage.mallory)
         await mallory.join(room)
@@ -141,8 +163,8 @@ async def test_who_is_not_listed_gets_no_answer(stage: Stage, alice: JsOperator)
         (device,) = (await mallory.knows(stage.bot)).devices
         asked = await mallory.verify(stage.bot, device=device)
         request = await alice.verify(stage.bot, room=room)
-        await comparison(bot, "ready")
+        await told.comparison(bot, "ready")
         assert [each.account.id for each in bot.comparisons()] == [stage.alice]
         assert asked.phase == "requested"
         await alice.cancel(request)
-        await comparison(bot, "ended")
+        await told.comparison(bot, "ended")

@@ -12,7 +12,9 @@ from bot.words.people import Person, Role
 DESIGN = """
 from       read   inspect  stop   run  govern
 attested   yes    yes      yes    yes  yes
+signed     yes    -        yes    -    -
 unproven   -      -        alarm  -    -
+clear      viewer -        alarm  -    -
 named      viewer -        yes    conf -
 local      yes    yes      yes    yes  yes
 key        -      -        yes    -    -
@@ -65,7 +67,7 @@ def test_the_table_holds_for_every_action_role_and_configuration(standing: Stand
 
 
 def test_every_case_was_looked_at() -> None:
-    assert len(EVERY_CASE) == 6 * 5 * 3 * 3 * 2 * 2
+    assert len(EVERY_CASE) == 8 * 5 * 3 * 3 * 2 * 2
 
 
 @pytest.mark.parametrize(("standing", "action", "holds", "asks", "two", "configured"), EVERY_CASE[::7])
@@ -87,6 +89,21 @@ def test_another_network_is_not_the_configured_one() -> None:
     authority = Authority(frozenset({"other"}))
     demand = Demand(Action.RUN, Role.VIEWER)
     assert not authority.judge(person(Role.COMMANDER), Standing.NAMED, NETWORK, demand).allowed
+
+
+def test_whoever_nobody_has_compared_hears_what_helps() -> None:
+    with pytest.raises(Refused, match="nobody has compared yet whether pat is") as refused:
+        Authority().check(person(Role.COMMANDER), Standing.SIGNED, NETWORK, Demand(Action.RUN, Role.OPERATOR))
+    assert "!verify pat" in refused.value.hint
+
+
+def test_in_clear_the_room_is_the_reason_and_not_the_network() -> None:
+    for action, role in ((Action.READ, Role.OPERATOR), (Action.RUN, Role.OPERATOR)):
+        verdict = Authority(frozenset({NETWORK})).judge(
+            person(Role.COMMANDER), Standing.CLEAR, NETWORK, Demand(action, role)
+        )
+        assert NETWORK not in verdict.why
+        assert verdict.hint
 
 
 @pytest.mark.parametrize("role", Role)

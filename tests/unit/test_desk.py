@@ -281,6 +281,41 @@ async def test_what_nobody_can_prove_is_not_run(counter: Counter, text: str) -> 
     assert not await counter.store.read(incidents.all_incidents)
 
 
+async def said_from(counter: Counter, standing: Standing, text: str) -> tuple[str, list[Document]]:
+    """What carol is answered where her standing is this, and the alarms."""
+    message = dataclasses.replace(counter.message(text, "carol"), standing=standing)
+    before = len(await counter.answers())
+    await counter.put(message)
+    async with counter.open():
+        await counter.all_done()
+    new = (await counter.answers())[before:]
+    (answer,) = (each for each in new if each.reply_to == message.event)
+    return to_plain(answer.document), [each.document for each in new if each.lane is Lane.ALERT]
+
+
+@pytest.mark.parametrize(("standing", "why"), [(Standing.SIGNED, "!verify carol"), (Standing.CLEAR, "in clear")])
+@pytest.mark.parametrize("text", ["!maintenance all for 2h", "!person suspend olga", "!requests"])
+async def test_who_is_not_proven_enough_reads_and_nothing_beyond(
+    counter: Counter, standing: Standing, why: str, text: str
+) -> None:
+    assert (await said_from(counter, standing, "!echo hay"))[0] == "You said hay."
+    answer, alarms = await said_from(counter, standing, text)
+    assert answer.startswith("Not run: ")
+    assert why in answer
+    assert (await last(counter))["result"] == "refused"
+    assert alarms == []
+
+
+@pytest.mark.parametrize(("standing", "alarms"), [(Standing.SIGNED, 0), (Standing.CLEAR, 2)])
+async def test_who_is_not_proven_enough_stops_and_in_clear_everybody_hears_of_it(
+    counter: Counter, published: list[tuple[str, bytes]], standing: Standing, alarms: int
+) -> None:
+    answer, told = await said_from(counter, standing, "!shutdown all")
+    assert "STOPPING" in answer
+    assert published
+    assert len(told) == alarms
+
+
 @pytest.mark.parametrize(
     ("text", "age_s", "runs"),
     [

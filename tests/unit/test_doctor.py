@@ -23,6 +23,7 @@ from bot.settings import Settings
 from bot.store import Store, overlay, pins
 from bot.store.looking import NEWEST, look_into
 from bot.words.errors import Unreachable
+from bot.words.message import Place
 from bot.words.people import Account
 from demo.broker import Doors, LocalBroker
 from tests.unit.test_cli import python
@@ -41,8 +42,8 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
-def configured(folder: Path, port: int = 1) -> Settings:
-    (folder / "config.toml").write_text(CONFIG.format(port=port))
+def configured(folder: Path, port: int = 1, more: str = "") -> Settings:
+    (folder / "config.toml").write_text(CONFIG.format(port=port) + more)
     return settings.load(folder / "config.toml")
 
 
@@ -220,8 +221,9 @@ def with_network(loaded: Settings, examine: Callable[[Lamp, Patient], Findings] 
     return loaded
 
 
-async def test_a_network_gets_its_folder_who_counts_and_whom_the_bot_knows(home: Path) -> None:
+async def test_a_network_gets_its_folder_who_counts_whom_the_bot_knows_and_where_it_alarms(home: Path) -> None:
     patients: list[Patient] = []
+    alarms = f'[bot]\nalarms = ["console:alice"]\n[console]\nsocket = "{home}/socket"'
 
     async def examine(_: Lamp, patient: Patient) -> Findings:
         patients.append(patient)
@@ -231,7 +233,8 @@ async def test_a_network_gets_its_folder_who_counts_and_whom_the_bot_knows(home:
     async with Store.opened(home / keys.DATABASE) as store:
         await store.write(lambda tx: pins.pin(tx, ALICE, "key"))
         await store.write(lambda tx: overlay.put(tx, "people.bob.suspended", value=True, by="carol"))
-        found = [each async for each in doctor.examined(with_network(configured(home.parent), examine))]
+        loaded = with_network(configured(home.parent, more=alarms), examine)
+        found = [each async for each in doctor.examined(loaded)]
     assert [(each.part, each.finding.about, each.finding.state) for each in found[-2:]] == [
         ("lamp", "bulb", State.GOOD),
         ("lamp", "lamp", State.BAD),
@@ -241,6 +244,7 @@ async def test_a_network_gets_its_folder_who_counts_and_whom_the_bot_knows(home:
     assert (patient.people.is_suspended("alice"), patient.people.is_suspended("bob")) == (False, True)
     assert patient.pins is not None
     assert list(patient.pins) == [ALICE]
+    assert patient.alarms == (Place("console", "alice"),)
 
 
 async def test_a_network_hears_where_nobody_can_tell_whom_the_bot_knows(home: Path) -> None:

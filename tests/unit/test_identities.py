@@ -23,7 +23,7 @@ Ask = Callable[[str], Call]
 @pytest.fixture
 def identities(store: Store) -> Identities:
     people = People((Person("olga", Role.OPERATOR, frozenset({OLGA})),))
-    return Identities(store, people, (ALARMS, ALARMS))
+    return Identities(store, people, (ALARMS,))
 
 
 async def alarms(store: Store) -> list[tuple[Lane, str]]:
@@ -66,16 +66,16 @@ async def test_the_old_identity_holds_again(identities: Identities) -> None:
     assert await identities.holds(OLGA, KEY)
     (pinned,) = (await identities.known()).values()
     assert pinned.shown is None
-    assert identities.take_renewed("chat") == set()
+    assert identities.take_changed("chat") == set()
 
 
 async def test_what_two_have_agreed_to_holds_from_then_on(identities: Identities) -> None:
     await identities.holds(OLGA, KEY)
     await identities.holds(OLGA, OTHER)
     await identities.renew(OLGA, OTHER)
-    assert identities.take_renewed("mail") == set()
-    assert identities.take_renewed("chat") == {OLGA}
-    assert identities.take_renewed("chat") == set()
+    assert identities.take_changed("mail") == set()
+    assert identities.take_changed("chat") == {OLGA}
+    assert identities.take_changed("chat") == set()
     assert await identities.holds(OLGA, OTHER)
     assert not await identities.holds(OLGA, KEY)
 
@@ -121,6 +121,48 @@ async def test_nobody_can_renew_from_chat_what_the_file_says(ask: Ask, system: S
     with pytest.raises(UsageError, match="the file says so: change it there"):
         await system.identities.renew(OLGA, OTHER)
     assert not await system.identities.holds(OLGA, OTHER)
+
+
+async def test_where_it_is_asked_for_an_identity_is_enough_once_it_is_compared(identities: Identities) -> None:
+    await identities.holds(OLGA, KEY)
+    assert await identities.suffices(OLGA, KEY)
+    identities.ask_for_comparison("chat")
+    assert not await identities.suffices(OLGA, KEY)
+    await identities.verified(OLGA, OTHER)  # not the one that they are known by
+    assert not await identities.suffices(OLGA, KEY)
+    identities.take_changed("chat")
+    await identities.verified(OLGA, KEY)
+    assert identities.take_changed("chat") == {OLGA}
+    assert await identities.suffices(OLGA, KEY)
+    assert not await identities.suffices(OLGA, OTHER)
+    await identities.holds(OLGA, OTHER)
+    await identities.renew(OLGA, OTHER)
+    assert not await identities.suffices(OLGA, OTHER)
+
+
+async def test_what_the_file_says_was_compared_by_its_writer(identities: Identities) -> None:
+    identities.ask_for_comparison("chat")
+    identities.set_by_file({OLGA: KEY})
+    await identities.holds(OLGA, KEY)
+    assert await identities.suffices(OLGA, KEY)
+    assert not await identities.suffices(OLGA, OTHER)
+
+
+async def test_who_is_verified_is_shown_and_what_that_is_needed_for(ask: Ask, system: System) -> None:
+    await system.identities.holds(OLGA, KEY)
+    for who in ((), ("olga",)):
+        shown = to_plain(await show_trust.handler(ask("olga"), *who))
+        assert "holds" in shown
+        assert "verif" not in shown
+    system.identities.ask_for_comparison("chat")
+    for who in ((), ("olga",)):
+        asks = to_plain(await show_trust.handler(ask("olga"), *who))
+        assert "On chat who is not verified may only read and stop" in asks
+        assert "!verify NAME" in asks
+    await system.identities.verified(OLGA, KEY)
+    assert "holds" not in to_plain(await show_trust.handler(ask("olga")))
+    await system.identities.holds(OLGA, OTHER)
+    assert "has changed" in to_plain(await show_trust.handler(ask("olga")))
 
 
 async def test_everybody_can_be_shown_and_one_with_the_whole_key(ask: Ask, system: System) -> None:

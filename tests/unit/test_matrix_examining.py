@@ -10,13 +10,17 @@ from aiohttp import web
 
 from bot.bridge import Patient
 from bot.findings import Finding, State
+from bot.store.pins import Pinned
 from bot.words.errors import Unreachable
 from bot.words.people import Account, People, Person, Role
 from bridges.matrix.account import Login
+from bridges.matrix.cross_signing import CrossSigning
 from bridges.matrix.examining.people import people
 from bridges.matrix.examining.rooms import MOST_ROOMS, rooms
 from bridges.matrix.examining.server import greeting
 from bridges.matrix.session import Session
+from demo import odd as homeserver
+from demo.odd import ALICE, signed_by_its_owner
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NOW_S = 1_000_000_000.0
@@ -111,6 +115,54 @@ async def test_people_whose_homeserver_is_away_are_not_judged(odd: Odd) -> None:
     (found,) = await listed(people(odd.session, Patient(Path(), People((alice,)), {}), {}))
     assert (found.about, found.state) == ("alice", State.WARN)
     assert "does not answer" in found.what
+
+
+@pytest.mark.parametrize(("encrypted", "said"), [(False, "as the file lets it be"), (True, "changes nothing there")])
+async def test_a_room_that_may_be_unencrypted_is_a_hint(odd: Odd, encrypted: bool, said: str) -> None:
+    alice = Person("alice", Role.OPERATOR, frozenset({Account("matrix", "@alice:example.org")}))
+    odd.says("joined_rooms", {"joined_rooms": ["!hall:example.org"]})
+    odd.says("m.room.encryption", {}, 200 if encrypted else 404)
+    odd.says("m.room.name", {}, 404)
+    odd.says("joined_members", {"joined": {"@alice:example.org": {}}})
+    (found,) = await listed(rooms(odd.session, People((alice,)), {"!hall:example.org"}))
+    assert (found.state, said in found.what) == (State.HINT, True)
+
+
+@pytest.mark.parametrize("pins", [{}, None], ids=["never seen", "no database"])
+async def test_who_is_known_by_the_file_is_judged_by_it_before_the_bot_has_seen_them(
+    odd: Odd, pins: dict[Account, Pinned] | None
+) -> None:
+    user = "@alice:example.org"
+    alice = Person("alice", Role.OPERATOR, frozenset({Account("matrix", user)}))
+    shown, other = CrossSigning.fresh(), CrossSigning.fresh()
+    keys = shown.upload(user)
+    whose = {"master_keys": {user: keys["master_key"]}, "self_signing_keys": {user: keys["self_signing_key"]}}
+    odd.says("query", {"device_keys": {user: {}}, **whose})
+    patient = Patient(Path(), People((alice,)), pins)
+    (found,) = await listed(people(odd.session, patient, {user: shown.master.public}))
+    assert f"{user}: known by this identity, and no device is signed" in found.what
+    (found,) = await listed(people(odd.session, patient, {user: other.master.public}))
+    assert (found.state, "shows another identity" in found.what) == (State.BAD, True)
+    assert "change it under `pins` in [matrix]" in found.do
+    assert "!trust renew" not in found.do
+
+
+async def test_who_must_be_compared_and_was_not_is_told_with_what_to_do(odd: Odd, tmp_path: Path) -> None:
+    account = Account("matrix", ALICE)
+    async with homeserver.Odd().device(ALICE, "PHONE", tmp_path / "phone") as phone:
+        keys = signed_by_its_owner(phone)
+    odd.says("query", keys)
+    (master,) = keys["master_keys"][ALICE]["keys"].values()
+    alice = People((Person("alice", Role.OPERATOR, frozenset({account})),))
+    for pins, state in (({}, State.WARN), ({account: Pinned(master, 1.0)}, State.WARN),
+                        ({account: Pinned(master, 1.0, verified=2.0)}, State.GOOD)):  # fmt: skip
+        (found,) = await listed(people(odd.session, Patient(Path(), alice, pins), {}, compared_only=True))
+        assert found.state is state
+        assert ("`!verify alice`" in found.do) is (state is State.WARN)
+        assert [each.state async for each in people(odd.session, Patient(Path(), alice, pins), {})] == [State.GOOD]
+    patient = Patient(Path(), alice, {})
+    (by_file,) = await listed(people(odd.session, patient, {ALICE: master}, compared_only=True))
+    assert by_file.state is State.GOOD
 
 
 async def test_of_a_great_many_rooms_the_first_are_looked_at_and_that_is_said(odd: Odd) -> None:

@@ -93,6 +93,17 @@ def test_open_rooms_are_named_by_id(password: Path) -> None:
             settings(password.parent, open_rooms=[odd])
 
 
+def test_rooms_in_clear_are_named_by_id_and_are_no_open_rooms(password: Path) -> None:
+    read = settings(password.parent)
+    assert (read.unencrypted_rooms, read.proof) == (frozenset(), "cross-signed")
+    rooms = ["!hall:example.org", "!yard:example.org"]
+    assert settings(password.parent, unencrypted_rooms=rooms).unencrypted_rooms == {*rooms}
+    with pytest.raises(ValidationError, match="must be a room's id, such as"):
+        settings(password.parent, unencrypted_rooms=["#hall:example.org"])
+    with pytest.raises(ValidationError, match=r"!hall:example\.org is in open_rooms, too"):
+        settings(password.parent, open_rooms=[rooms[0]], unencrypted_rooms=rooms)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -103,6 +114,7 @@ def test_open_rooms_are_named_by_id(password: Path) -> None:
         {"user": "@tocsin"},
         {"password_file": "elsewhere"},
         {"password": "secret"},
+        {"proof": "verfied"},
     ],
 )
 def test_what_cannot_work_is_refused(password: Path, changed: dict[str, str]) -> None:

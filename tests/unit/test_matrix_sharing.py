@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.words.errors import NetworkError, Unreachable
+from bridges.matrix.clear import ClearRooms
 from bridges.matrix.connection import Connection
 from bridges.matrix.sending import Speaker
 from bridges.matrix.trust import Trust
@@ -120,6 +121,19 @@ async def test_who_puts_the_bot_out_while_the_key_is_shared_is_told_nothing(tmp_
         with pytest.raises(NetworkError, match="not in the room"):
             await circle.say("one")
         assert not circle.odd.bodies(PATH)
+
+
+async def test_what_was_encrypted_once_is_never_spoken_to_in_clear_whatever_the_file_names(tmp_path: Path) -> None:
+    async with together(tmp_path) as circle:
+        trust = Trust(circle.bot, lambda: frozenset(circle.listed), PinsInMemory(), clear=ClearRooms([ROOM]))
+        speaker = Speaker(circle.bot, trust)
+        await speaker.say(ROOM, {"msgtype": "m.text", "body": "one"}, key="one")
+        assert "body" not in circle.odd.bodies(PATH)[0]
+        room = circle.bot.client.rooms[ROOM]
+        room.encrypted = False  # as in the state of a homeserver that lies
+        with pytest.raises(NetworkError, match="is not encrypted; nothing is said there"):
+            await speaker.say(ROOM, {"msgtype": "m.text", "body": "two"}, key="two")
+        assert len(circle.odd.bodies(PATH)) == 1
 
 
 async def test_who_comes_back_gets_a_key_again(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from hypothesis import settings as tried
 from hypothesis import strategies as st
 
 from bot.store import Store, Tx, overlay
-from bot.store.overlay import Entry, entries_in
+from bot.store.looking import changed_from_chat
+from bot.store.overlay import Entry
 from bot.words.errors import StoreError
 
 KEY = "people.olga.suspended"
@@ -39,9 +40,9 @@ async def test_it_outlives_the_bot_and_can_be_read_while_it_runs_and_after(tmp_p
     path = tmp_path / "tocsin.db"
     async with Store.opened(path) as store:
         await store.write(lambda tx: overlay.put(tx, KEY, value=True, by="carol"))
-        assert list(map(said, entries_in(path))) == [(KEY, True, "carol")]
+        assert list(map(said, changed_from_chat(path))) == [(KEY, True, "carol")]
     beside = names(tmp_path)
-    assert list(map(said, entries_in(path))) == [(KEY, True, "carol")]
+    assert list(map(said, changed_from_chat(path))) == [(KEY, True, "carol")]
     assert names(tmp_path) == beside
     async with Store.opened(path) as store:
         assert list(map(said, await store.read(overlay.entries))) == [(KEY, True, "carol")]
@@ -53,18 +54,18 @@ async def test_reading_it_from_outside_holds_no_writer_up(tmp_path: Path) -> Non
 
         def look_in_the_middle(tx: Tx) -> list[Entry]:
             overlay.put(tx, KEY, value=True, by="carol")
-            return entries_in(path)
+            return changed_from_chat(path)
 
         assert await store.write(look_in_the_middle) == []
-        assert list(map(said, entries_in(path))) == [(KEY, True, "carol")]
+        assert list(map(said, changed_from_chat(path))) == [(KEY, True, "carol")]
 
 
 def test_where_no_bot_ran_or_only_an_older_one_nothing_was_changed(tmp_path: Path) -> None:
     path = tmp_path / "tocsin.db"
-    assert entries_in(path) == []
+    assert changed_from_chat(path) == []
     assert names(tmp_path) == []
     sqlite3.connect(path).close()
-    assert entries_in(path) == []
+    assert changed_from_chat(path) == []
 
 
 @pytest.mark.parametrize("name", ["a b?mode=rwc&x=%41#.db", "é.db"])
@@ -74,14 +75,14 @@ def test_any_name_of_a_file_is_read(tmp_path: Path, name: str) -> None:
         connection.execute("CREATE TABLE overlay (key TEXT, value TEXT, by TEXT, at REAL)")
         connection.execute("INSERT INTO overlay VALUES ('k', '3', 'carol', 1.0)")
     connection.close()
-    assert entries_in(path) == [Entry("k", 3, "carol", 1.0)]
+    assert changed_from_chat(path) == [Entry("k", 3, "carol", 1.0)]
 
 
 def test_what_is_no_database_is_told(tmp_path: Path) -> None:
     path = tmp_path / "tocsin.db"
     path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StoreError, match="What was changed from chat cannot be read"):
-        entries_in(path)
+    with pytest.raises(StoreError, match=r"tocsin\.db cannot be read"):
+        changed_from_chat(path)
 
 
 @tried(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -107,4 +108,4 @@ async def test_a_value_that_is_none_is_told_in_a_sentence(tmp_path: Path) -> Non
     async with Store.opened(path) as store:
         await store.write(lambda tx: tx.execute("INSERT INTO overlay VALUES ('k', 'no json', 'carol', 0.0)"))
     with pytest.raises(StoreError, match="cannot be read"):
-        overlay.entries_in(path)
+        changed_from_chat(path)

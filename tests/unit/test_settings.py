@@ -93,7 +93,7 @@ def test_what_is_asked_of_commands_is_read_also_of_those_of_two_words(load: Load
 
 
 def test_places_and_networks_must_have_a_section(load: Load, tmp_path: Path) -> None:
-    bot = '[bot]\nalarms = ["console:alice", "console:bob:b"]\nrun_from = ["console"]\n'
+    bot = '[bot]\nalarms = ["console:alice", "console:bob:b", "console:alice"]\nrun_from = ["console"]\n'
     loaded = load(f'{bot}{MQTT}[console]\nsocket = "{tmp_path}/s"')
     assert loaded.bot.alarms == (Place("console", "alice"), Place("console", "bob:b"))
     assert loaded.bot.run_from == {"console"}

@@ -44,6 +44,15 @@ class RoomEncryptionEvent(Event):
     @classmethod
     def from_dict(cls, parsed_dict: Mapping[str, Any]) -> RoomEncryptionEvent | BadEvent: ...
 
+class EncryptedToDeviceEvent:
+    source: dict[str, Any]
+
+class RoomKeyEvent:
+    sender: str
+    sender_key: str
+    room_id: str
+    session_id: str
+
 class UnknownToDeviceEvent:
     source: dict[str, Any]
     sender: str

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from bot.bridge import Patient
 from bot.findings import Findings, State, surely
 from bridges.matrix.examining.account import Examined
+from bridges.matrix.examining.alarms import alarms
 from bridges.matrix.examining.people import people
 from bridges.matrix.examining.rooms import rooms
 from bridges.matrix.examining.server import greeting, limits
@@ -37,8 +38,9 @@ async def examine(section: MatrixSettings, patient: Patient, *, now: Callable[[]
         ("recovery key", own.recovery(session)),
         ("other devices", own.others(session)),
         ("one-time keys", own.offered(session)),
-        ("people", people(session, patient, section.pins)),
-        ("rooms", rooms(session, patient.people)),
+        ("people", people(session, patient, section.pins, compared_only=section.proof == "verified")),
+        ("rooms", rooms(session, patient.people, section.unencrypted_rooms)),
+        ("alarms", alarms(session, patient.alarms)),
         ("limits", limits(section.user)),
     ):
         async for each in surely(about, looking):

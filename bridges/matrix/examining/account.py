@@ -19,7 +19,7 @@ from bridges.matrix.devices import other_devices
 from bridges.matrix.identity import entries_of, identity_of
 from bridges.matrix.offered_keys import KIND
 from bridges.matrix.seeds import SeedFile
-from bridges.matrix.session import Session
+from bridges.matrix.session import Session, keys_of
 from bridges.matrix.settings import MatrixSettings
 
 RECOVER = "Put it back from a backup, or run `tocsin matrix recover` with the recovery key."
@@ -79,7 +79,7 @@ class Examined:
     async def device(self, session: Session) -> Findings:
         """Whether the homeserver shows our identity, and our device as signed by it."""
         user, device = session.login.user, session.login.device
-        answer = await session.request("POST", "/_matrix/client/v3/keys/query", {"device_keys": {user: []}})
+        answer = await keys_of(session, user)
         identity, shown = identity_of(answer, user), await shown_master(session)
         if shown is None:
             yield bad("device", f"The homeserver shows no identity of {user}.", "Start the bot again: it uploads it.")

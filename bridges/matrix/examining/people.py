@@ -10,13 +10,16 @@ from bot.store.pins import Pinned
 from bot.words.people import Account as Holder
 from bridges.matrix.identity import Identity, entries_of, identity_of
 from bridges.matrix.reading import NETWORK
-from bridges.matrix.session import Session
+from bridges.matrix.session import Session, keys_of
 
 
-async def people(session: Session, patient: Patient, by_file: Mapping[str, str]) -> Findings:
+async def people(
+    session: Session, patient: Patient, by_file: Mapping[str, str], *, compared_only: bool = False
+) -> Findings:
     """A finding for each account that counts. Who is suspended counts for nothing, and is not asked for.
 
-    `by_file` has the keys by which accounts are known whatever the database says.
+    `by_file` has the keys by which accounts are known whatever the database says. `compared_only` says that an identity
+    is not enough until people have compared it.
     """
     accounts = sorted(patient.people.accounts_on(NETWORK), key=str)
     if not accounts:
@@ -25,8 +28,7 @@ async def people(session: Session, patient: Patient, by_file: Mapping[str, str])
             "people", what, 'Write `matrix = ["@alice:example.org"]` into [people.NAME], and start the bot again.'
         )
         return
-    wanted: dict[str, list[str]] = {account.id: [] for account in accounts}
-    answer = await session.request("POST", "/_matrix/client/v3/keys/query", {"device_keys": wanted})
+    answer = await keys_of(session, *(account.id for account in accounts))
     for account in accounts:
         person = patient.people.owner_of(account)
         assert person is not None  # noqa: S101 - the account is of the list
@@ -34,7 +36,7 @@ async def people(session: Session, patient: Patient, by_file: Mapping[str, str])
             what = f"The homeserver of {account.id} does not answer: nobody knows what devices there are."
             yield warn(person.name, what, "Try again later. Until then the bot goes by what it knew.")
         else:
-            yield _person(person.name, account, answer, _key(account, patient.pins, by_file))
+            yield _person(person.name, account, answer, _key(account, patient.pins, by_file, enough=not compared_only))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,15 +46,21 @@ class _Key:
     key: str
     """Empty where it was never seen."""
     by_file: bool
+    suffices: bool = True
+    """It need not be compared any more."""
 
 
-def _key(account: Holder, pins: Mapping[Holder, Pinned] | None, by_file: Mapping[str, str]) -> _Key | None:
+def _key(
+    account: Holder, pins: Mapping[Holder, Pinned] | None, by_file: Mapping[str, str], *, enough: bool
+) -> _Key | None:
     """By which key an account is known; nothing where nobody can tell."""
     if account.id in by_file:
         return _Key(by_file[account.id], by_file=True)
     if pins is None:
         return None
-    return _Key(pins[account].key if account in pins else "", by_file=False)
+    if account not in pins:
+        return _Key("", by_file=False, suffices=enough)
+    return _Key(pins[account].key, by_file=False, suffices=enough or pins[account].is_compared)
 
 
 def _person(name: str, account: Holder, answer: Mapping[str, Any], known: _Key | None) -> Finding:
@@ -83,6 +91,9 @@ def _identified(name: str, user: str, identity: Identity, unsigned: int, known: 
     if not identity.devices:
         what = f"{user}: {how}, and no device is signed by it: {devices}."
         return warn(name, what, f"Ask {name} to verify a device in their client. Till then only a stop counts.")
+    if not known.suffices:
+        what = f"{user}: {how}; {devices}. Nobody has compared it, and [matrix] asks for that: they may read and stop."
+        return warn(name, what, f"A commander compares it with {name}, at the console: `!verify {name}`.")
     if unsigned:
         what = f"{user}: {how}; {devices}. An unsigned one gets no keys, and only its stops count."
         return warn(name, what, f"Ask {name} whose it is: to verify it from a signed device, or to log it out.")
