@@ -1,0 +1,1 @@
+"""What makes the record tamper-evident: tree, proofs, tiles, signed notes. It reads and writes nothing."""
