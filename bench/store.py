@@ -17,11 +17,12 @@ from statistics import quantiles
 from time import perf_counter
 
 from bench.measure import Row, in_turn
+from bot.desk.outcome import said_by
 from bot.store import Store, Tx, audit, inbox, outbox, schema
 from bot.store.inbox import Received
 from bot.words.document import Document, Tone, document, mono, strong, table, text
 from bot.words.message import Lane, Message, Place, Post, Standing
-from bot.words.people import Account
+from bot.words.people import Account, Person, Role
 
 BATCH = 64
 BATCHES = 120
@@ -34,6 +35,7 @@ AT_MOST = 3.0
 NETWORK = "matrix"
 PLACE = Place(NETWORK, "!operations:example.org")
 OLGA = Account(NETWORK, "@olga:example.org")
+OLGA_HERSELF = Person("olga", Role.OPERATOR, frozenset({OLGA}))
 TABLES = ("inbox", "audit", "outbox")
 
 
@@ -98,16 +100,11 @@ def _conclude(received: Received, answer: Document, tx: Tx) -> None:
     audit.record(
         tx,
         "outcome",
+        said_by(message, OLGA_HERSELF),
         result="done",
         id=received.id,
         command="status",
-        person="olga",
-        account=str(message.account),
-        device=message.device,
         standing=message.standing,
-        place=str(message.place),
-        event=message.event,
-        text=audit.digest(message.text),
     )
     outbox.queue(tx, Post(message.place, answer, Lane.ANSWER, reply_to=message.event))
 

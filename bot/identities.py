@@ -66,7 +66,7 @@ class Identities:
         """
         known = await self._known_of(account)
         if known is None:
-            await self._store.write(lambda tx: pins.pin(tx, account, key))
+            await self._store.write(lambda tx: pins.pin(tx, account, key, self._owner_of(account)))
             log.info("an identity is known from now on", account=str(account), key=key)
             return True
         if known.key == key:
@@ -93,15 +93,21 @@ class Identities:
         key = self._by_file.get(account)
         if key is None or (known is not None and known.key == key):
             return known
-        await self._store.write(lambda tx: pins.renew(tx, account, key))
+        await self._store.write(lambda tx: pins.renew(tx, account, key, self._owner_of(account)))
         log.info("an identity is known by the file", account=str(account), key=key)
         return Pinned(key, self._now())
+
+    def _owner_of(self, account: Account) -> str:
+        """Whose the account is, for the record."""
+        person = self._people.owner_of(account)
+        return person.name if person else str(account)
 
     def _tell(self, tx: Tx, account: Account, known: Pinned, key: str) -> None:
         pins.show(tx, account, key)
         person = self._people.owner_of(account)
         name = person.name if person else ""
-        audit.record(tx, "alarm", why="an identity has changed", person=name, account=str(account), key=key)
+        whose = audit.about(self._owner_of(account), person=name, account=str(account), key=key)
+        audit.record(tx, "alarm", whose, why="an identity has changed")
         for place in self._places:
             told = changed(name, account, known.key, key, by_file=account in self._by_file)
             outbox.queue(tx, Post(place, told, Lane.ALERT))
@@ -122,14 +128,14 @@ class Identities:
         """
         if account in self._by_file:
             raise set_by_the_file(account.id)
-        if not await self._store.write(lambda tx: pins.take(tx, account, key)):
+        if not await self._store.write(lambda tx: pins.take(tx, account, key, self._owner_of(account))):
             raise Refused("Not renewed: it shows another identity by now.", hint="!trust shows it.")
         self._changed.setdefault(account.network, set()).add(account)
         log.info("another identity counts from now on", account=str(account), key=key)
 
     async def verified(self, account: Account, key: str) -> None:
         """People have compared, and an account is who it is known as."""
-        await self._store.write(lambda tx: pins.verify(tx, account, key))
+        await self._store.write(lambda tx: pins.verify(tx, account, key, self._owner_of(account)))
         self._changed.setdefault(account.network, set()).add(account)
 
     def take_changed(self, network: str) -> set[Account]:

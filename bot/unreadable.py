@@ -106,12 +106,15 @@ class Alarms:
             audit.record(
                 tx,
                 "alarm",
+                audit.about(
+                    burst.person.name,
+                    person=burst.person.name,
+                    account=str(burst.last.account),
+                    device=burst.last.device,
+                    place=str(here),
+                    event=burst.last.event,
+                ),
                 why="a message that nobody can read",
-                person=burst.person.name,
-                account=str(burst.last.account),
-                device=burst.last.device,
-                place=str(here),
-                event=burst.last.event,
                 count=burst.count,
             )
             # It tells of what may be a stop: it must neither wait for the rest of a place nor end up in a digest.

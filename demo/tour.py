@@ -1,12 +1,12 @@
 """A scripted conversation that shows what Tocsin does, and fails where it does not."""
 
 import contextlib
-import json
 import re
 import sqlite3
 
 from rich.table import Table
 
+from bot.store import audit
 from bot.words.message import Standing
 from demo.operator import Heard, Operator
 from demo.screen import from_html, heading, note, said
@@ -97,17 +97,18 @@ def _expect(heard: Heard, *expected: str) -> None:
 def _show_record(world: World) -> None:
     """The newest entries, read from the database beside the running bot."""
     with contextlib.closing(sqlite3.connect(f"file:{world.database}?mode=ro", uri=True)) as database:
-        newest = database.execute("SELECT seq, entry FROM audit ORDER BY seq DESC LIMIT ?", (SHOWN_ENTRIES,)).fetchall()
+        newest = audit.last(database, SHOWN_ENTRIES)
     table = Table("entry", "at", "kind", "who", "what", box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for seq, entry in reversed(newest):
-        fields = json.loads(entry)
-        what = " ".join(fields[key] for key in ("command", "target", "result") if fields.get(key))
-        what += ", ".join(fields.get("stopped", ()))
+    for entry in newest:
+        fields = entry.all
+        what = " ".join(str(fields[key]) for key in ("command", "target", "result") if fields.get(key))
+        if isinstance(stopped := fields.get("stopped"), list):
+            what += ", ".join(stopped)
         if fields.get("standing") == Standing.UNPROVEN:
             what += ", unproven"
-        table.add_row(str(seq), fields["at"][11:19], fields["kind"], fields.get("person") or "–", what)
+        table.add_row(str(entry.seq), str(fields["at"])[11:19], entry.kind, str(fields.get("person") or "–"), what)
     said("", table)
-    results = [json.loads(entry).get("result") for _, entry in newest]
+    results = [entry.fields.get("result") for entry in newest]
     if "refused" not in results or "done" not in results:
         raise TourFailed("The record does not hold what was done and what was refused.")
 

@@ -19,7 +19,7 @@ from bot.desk.card import card_of, digest_of, line_of, stakes_of
 from bot.desk.command import Command
 from bot.desk.decision import CROWDED, EDITED, REMOVED, SUSPENDED, Beginning, approved, end, tell, was_decided
 from bot.desk.grammar import parse
-from bot.desk.outcome import described
+from bot.desk.outcome import described, said_by
 from bot.desk.rest import LONGEST_ANSWER
 from bot.desk.signature import Bound
 from bot.store import Store, Tx, audit, requests
@@ -135,10 +135,11 @@ class Approvals:
             audit.record(
                 tx,
                 "request",
+                said_by(request.message, call.person),
                 code=request.code,
                 digest=request.digest,
                 targets=[hit.target for hit in stakes.hits],
-                **described(request.id, request.message, command, call.person),
+                **described(request.id, request.message, command),
             )
             if requests.is_edited(tx, call.message):
                 end(request, State.VOID, EDITED, tx)
@@ -193,9 +194,10 @@ class Approvals:
             audit.record(
                 tx,
                 "outcome",
+                said_by(request.message, asking.person),
+                audit.about(call.person.name, approved_by=call.person.name),
                 result=ran.result,
-                approved_by=call.person.name,
-                **described(request.id, request.message, command, asking.person),
+                **described(request.id, request.message, command),
             )
             if state is State.DONE:
                 for work in asking.written_along:

@@ -41,9 +41,8 @@ class Beginning:
             raise Refused(
                 f"Not run: {request.code} was decided by somebody else just now.", hint="!requests lists what waits."
             )
-        audit.record(
-            tx, "approval", id=request.id, code=request.code, by=self._approver.name, command=self._command.name
-        )
+        by = audit.about(self._approver.name, by=self._approver.name)
+        audit.record(tx, "approval", by, id=request.id, code=request.code, command=self._command.name)
 
     def take_back(self, tx: Tx) -> None:
         """The disk had it too late, so nothing was run."""
@@ -55,7 +54,11 @@ def end(request: Request, state: State, why: str | None, tx: Tx, was: State = St
     """End a request that was not run to its end, record it, and tell the one who asked. Once."""
     if not requests.decide(tx, request.code, state, why or "", was=was):
         return False
-    audit.record(tx, f"request {state}", id=request.id, code=request.code, why=why)
+    fields: dict[str, audit.Value] = {"id": request.id, "code": request.code}
+    if state is State.VOID or why is None:
+        audit.record(tx, f"request {state}", why=why, **fields)
+    else:
+        audit.record(tx, f"request {state}", audit.about(why, by=why), **fields)
     tell(tx, request, text("Your request ", mono(request.code), f" {WORDS[state].format(why)}."), ())
     return True
 

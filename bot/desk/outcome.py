@@ -38,20 +38,25 @@ class Outcome:
 
     def record(self, tx: Tx, received: Received) -> None:
         """The entry in the record alone."""
-        about = described(received.id, received.message, self.command, self.person)
-        audit.record(tx, "outcome", result=self.result, **about)
+        message = received.message
+        fields = described(received.id, message, self.command)
+        audit.record(tx, "outcome", said_by(message, self.person), result=self.result, **fields)
 
 
-def described(call_id: str, message: Message, command: Command | None, person: Person | None) -> dict[str, audit.Value]:
-    """Who said what, where and how. The words themselves are not recorded."""
-    return {
-        "id": call_id,
-        "command": command.name if command else None,  # what is no command is somebody's words
-        "person": person.name if person else None,
-        "account": str(message.account),
-        "device": message.device,
-        "standing": message.standing,
-        "place": str(message.place),
-        "event": message.event,
-        "text": audit.digest(message.text),
-    }
+def described(call_id: str, message: Message, command: Command | None) -> dict[str, audit.Value]:
+    """What was said and how sure we are of who said it."""
+    name = command.name if command else None  # what is no command is somebody's words
+    return {"id": call_id, "command": name, "standing": message.standing}
+
+
+def said_by(message: Message, person: Person | None) -> audit.About:
+    """Who said something, where, and on what. The words themselves are not recorded."""
+    return audit.about(
+        person.name if person else str(message.account),
+        person=person.name if person else None,
+        account=str(message.account),
+        device=message.device,
+        place=str(message.place),
+        event=message.event,
+        text=audit.digest(message.text),
+    )

@@ -17,7 +17,7 @@ from bot.desk.call import Call, Work
 from bot.desk.command import Command
 from bot.desk.grammar import Line
 from bot.desk.limits import Limits, TooMany
-from bot.desk.outcome import Outcome, described
+from bot.desk.outcome import Outcome, described, said_by
 from bot.desk.rest import LONGEST_ANSWER
 from bot.desk.running import Ran
 from bot.desk.signature import Bound
@@ -186,7 +186,8 @@ class Way:
             if command.action is not Action.STOP and inbox.was_edited(tx, received.row):
                 raise Edited
             inbox.begin(tx, received.row)
-            audit.record(tx, "intent", **described(call.id, call.message, command, call.person))
+            fields = described(call.id, call.message, command)
+            audit.record(tx, "intent", said_by(call.message, call.person), **fields)
 
         return write
 
@@ -285,6 +286,7 @@ def _alarm(call: Call, alarms: tuple[Place, ...], tx: Tx) -> None:
             mono(f"!person suspend {call.person.name}"),
         )
     )
-    audit.record(tx, "alarm", id=call.id, why="a stop that nothing proves", person=call.person.name)
+    who = audit.about(call.person.name, person=call.person.name)
+    audit.record(tx, "alarm", who, id=call.id, why="a stop that nothing proves")
     for place in dict.fromkeys((message.place, *alarms)):
         outbox.queue(tx, Post(place, words, Lane.ALERT))

@@ -30,7 +30,8 @@ class Maintenance:
 
         def write(tx: Tx) -> None:
             maintenance.put(tx, work)
-            audit.record(tx, "maintenance", target=work.target, person=person, seconds=round(seconds))
+            who = audit.about(person, person=person)
+            audit.record(tx, "maintenance", who, target=work.target, seconds=round(seconds))
 
         await self._store.write(write)
         self._work[work.target] = work
@@ -42,7 +43,7 @@ class Maintenance:
 
         def write(tx: Tx) -> None:
             if maintenance.drop(tx, name):
-                audit.record(tx, "maintenance ended", target=name, person=person)
+                audit.record(tx, "maintenance ended", audit.about(person, person=person), target=name)
 
         await self._store.write(write)
         return self._work.pop(name, None) is not None

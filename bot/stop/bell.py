@@ -260,7 +260,7 @@ class Bell:
                 self._now.watch.withdraw(known.id)
             return
         growth = issuer.open(Incident(stop.incident, stop.target, envelope))
-        self._now.watch.take_in(growth, f"the stop key of {person}" if person else "a stop on the wire")
+        self._now.watch.take_in(growth, f"the stop key of {person}" if person else "a stop on the wire", person)
         await self._now.ledger.write_down()
 
     def overheard_lease(self, component: str, envelope: bytes) -> None:
@@ -287,7 +287,8 @@ class Bell:
         def write(tx: Tx) -> None:
             incidents.clear(tx, pairs)
             incidents.note(tx, incident, [step])
-            audit.record(tx, "incident reset", id=incident, people=list(people), components=named or ["all"])
+            agreed_by = (audit.about(each, person=each) for each in people)
+            audit.record(tx, "incident reset", *agreed_by, id=incident, components=named or ["all"])
 
         await self._store.write(write)
         issuer.clear(pairs)
@@ -301,7 +302,8 @@ class Bell:
 
         def write(tx: Tx) -> None:
             incidents.note(tx, incident, [step])
-            audit.record(tx, f"incident {step.what}", id=incident, person=step.person, component=step.component)
+            who = audit.about(step.person, person=step.person)
+            audit.record(tx, f"incident {step.what}", who, id=incident, component=step.component)
 
         if not await self._now.ledger.write_down():
             raise StoreError("The database does not take it.", hint="Try again in a moment.")

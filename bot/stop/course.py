@@ -116,6 +116,8 @@ class Change:
     """The incident that the origin joins. Else it is that of what is opened."""
     by: str = ""
     """Who told of it, where nobody ordered it here."""
+    person: str | None = None
+    """The human whose word that was, where it was one's."""
     at: float = dataclasses.field(default_factory=time.time)
     """When that was, which may be long before the disk takes it. In seconds since 1970."""
 
@@ -167,14 +169,19 @@ def _write(pending: list[Change], tx: Tx) -> None:
             if incident in growth.widened:
                 what = What.WIDENED
             kind = "opened" if what is What.ORDERED else what
-            audit.record(tx, f"incident {kind}", id=incident.id, target=str(incident.target), **_whose(change))
+            fields: dict[str, audit.Value] = {"id": incident.id, "target": str(incident.target)}
+            if change.person is not None:
+                audit.record(tx, f"incident {kind}", audit.about(change.person, by=change.by), **fields)
+            else:
+                audit.record(tx, f"incident {kind}", **fields, **({"by": change.by} if change.by else {}))
             incidents.note(tx, incident.id, [_step(what, change)])
         incidents.affect(tx, growth.affected)
         incidents.reopen(tx, {incident for incident, _ in growth.affected})
         if change.joins is not None and origin is not None:
             if origin.event is not None:
                 incidents.join(tx, change.joins, origin.place, origin.event)
-            audit.record(tx, "incident joined", id=change.joins, place=str(origin.place))
+            who = audit.about(origin.person, place=str(origin.place))
+            audit.record(tx, "incident joined", who, id=change.joins)
             incidents.note(tx, change.joins, [_step(What.JOINED, change)])
 
 
@@ -182,7 +189,3 @@ def _step(what: What, change: Change) -> Step:
     if change.origin is None:
         return Step(what, words=change.by, at=change.at)
     return Step(what, person=change.origin.person, words=change.origin.reason, at=change.at)
-
-
-def _whose(change: Change) -> dict[str, str]:
-    return {"by": change.by} if change.by else {}

@@ -116,9 +116,9 @@ class Watch:
         self._ledger.add(Change(Growth(), origin, course.incident.id))
         self.spawn(self._ledger.write_down(), f"join {course.incident.id}")
 
-    def take_in(self, growth: Growth, by: str) -> None:
+    def take_in(self, growth: Growth, by: str, person: str | None = None) -> None:
         """Adopt what others have stopped, and follow whom it affects."""
-        self._ledger.add(Change(growth, by=by))
+        self._ledger.add(Change(growth, by=by, person=person))
         for incident in (*growth.incidents, *growth.widened):
             log.warning("incident adopted", incident=incident.id, target=str(incident.target), by=by)
             self.follow(Course(incident, (), Told.NOTHING, self._clock(), by=by))

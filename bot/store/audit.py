@@ -1,16 +1,27 @@
-"""What happened, entry by entry, in the exact bytes of RFC 8785. Entries are only ever added."""
+"""What happened, entry by entry, in the exact bytes of RFC 8785. Entries are only ever added.
 
+What names a person stands in a box of that person's (`boxes.py`), so that it can be forgotten and the entry still
+stands as it is.
+"""
+
+import dataclasses
 import datetime as dt
 import functools
 import hashlib
 import time
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import orjson
 
+from bot.audit.tiles import LONGEST_ENTRY
+from bot.store import boxes
 from bot.store.store import Tx
 
 Value = str | int | bool | None | list[str]
+Form = Value | list[list[str]]
 
+FORGOTTEN = "(forgotten)"
 _EXACT = (
     orjson.OPT_SORT_KEYS
     | orjson.OPT_STRICT_INTEGER
@@ -20,12 +31,31 @@ _EXACT = (
 """With these, `Value`s under ASCII names come out as RFC 8785 wants them: fifty times as fast, and a test compares."""
 
 
-def record(tx: Tx, kind: str, **fields: Value) -> int:
+@dataclasses.dataclass(frozen=True, slots=True)
+class About:
+    """What an entry says of one human."""
+
+    owner: str
+    """The name of a listed person; else an account."""
+    fields: Mapping[str, Value]
+
+
+def about(owner: str, **fields: Value) -> About:
+    """What an entry says of one human, and of nobody else."""
+    return About(owner, fields)
+
+
+def record(tx: Tx, kind: str, *people: About, **fields: Value) -> int:
     """Add an entry in this transaction and return its number. Raises ValueError for what has no form there."""
-    fields["kind"] = kind
+    entry: dict[str, Form] = {**fields, "kind": kind}
     seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
-    fields["at"] = f"{_to_the_second(seconds)}.{milliseconds:03d}+00:00"
-    cursor = tx.execute("INSERT INTO audit (entry) VALUES (?)", (form(fields),))
+    entry["at"] = f"{_to_the_second(seconds)}.{milliseconds:03d}+00:00"
+    if people:
+        entry["people"] = [[*boxes.shut(tx, each.owner, form(each.fields))] for each in people]
+    formed = form(entry)
+    if len(formed) > LONGEST_ENTRY:
+        raise ValueError(f"This is not for the record: an entry has at most {LONGEST_ENTRY} bytes.")
+    cursor = tx.execute("INSERT INTO audit (entry) VALUES (?)", (formed,))
     assert cursor.lastrowid is not None  # noqa: S101 - sqlite gives one for every insert
     return cursor.lastrowid
 
@@ -35,7 +65,7 @@ def _to_the_second(seconds: int) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def form(fields: dict[str, Value]) -> bytes:
+def form(fields: Mapping[str, Form]) -> bytes:
     """The one form of an entry. Raises ValueError for what has none: half a character, or a number beyond 2^53."""
     try:
         return orjson.dumps(fields, option=_EXACT)
@@ -43,12 +73,58 @@ def form(fields: dict[str, Value]) -> bytes:
         raise ValueError(f"This is not for the record: {error}.") from error
 
 
-def last(tx: Tx, count: int) -> list[tuple[int, bytes]]:
-    """The newest entries with their numbers, oldest first."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as it is read, with what can still be opened of it."""
+
+    seq: int
+    fields: Mapping[str, Value]
+    """What stands there for everybody."""
+    people: Sequence[Mapping[str, Value] | None]
+    """What it says of each human; nothing of those who were forgotten."""
+
+    @property
+    def kind(self) -> str:
+        """What it is about."""
+        return str(self.fields["kind"])
+
+    @property
+    def all(self) -> dict[str, Value]:
+        """All of it under one. What is said of several humans under the same name stands there once for each."""
+        found: dict[str, Value] = dict(self.fields)
+        for each in self.people:
+            for name, value in ({"person": FORGOTTEN} if each is None else each).items():
+                found[name] = value if name not in found else [*_several(found[name]), *_several(value)]
+        return found
+
+
+def read(tx: Tx, seq: int, entry: bytes) -> Entry:
+    """An entry with all that can be opened."""
+    fields = cast("dict[str, Form]", orjson.loads(entry))
+    shut = cast("list[list[str]]", fields.pop("people", []))
+    opened = [boxes.opened(tx, tag, box) for tag, box in shut]
+    return Entry(
+        seq,
+        cast("dict[str, Value]", fields),
+        [None if each is None else cast("dict[str, Value]", orjson.loads(each)) for each in opened],
+    )
+
+
+def last(tx: Tx, count: int) -> list[Entry]:
+    """The newest entries, oldest first."""
     rows = tx.execute("SELECT seq, entry FROM audit ORDER BY seq DESC LIMIT ?", (count,)).fetchall()
-    return rows[::-1]
+    return [read(tx, seq, entry) for seq, entry in rows[::-1]]
+
+
+def everything(tx: Tx) -> list[Entry]:
+    """All entries, oldest first. It takes long where there are many."""
+    return [read(tx, seq, entry) for seq, entry in tx.execute("SELECT seq, entry FROM audit ORDER BY seq")]
 
 
 def digest(text: str) -> str:
     """What stands in an entry for a text that must not stand there."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _several(value: Value) -> list[str]:
+    return value if isinstance(value, list) else [str(value)]

@@ -41,13 +41,13 @@ def everything(tx: Tx) -> dict[Account, Pinned]:
     return {Account(network, account): Pinned(*pinned) for network, account, *pinned in rows}
 
 
-def pin(tx: Tx, account: Account, key: str) -> None:
-    """Know an account by this key from now on. It is recorded."""
+def pin(tx: Tx, account: Account, key: str, owner: str) -> None:
+    """Know an account by this key from now on. It is recorded, as about its owner."""
     tx.execute(
         "INSERT INTO pin (network, account, key, since) VALUES (?, ?, ?, ?)",
         (account.network, account.id, key, time.time()),
     )
-    audit.record(tx, "pin", account=str(account), key=key)
+    audit.record(tx, "pin", audit.about(owner, account=str(account), key=key))
 
 
 def show(tx: Tx, account: Account, key: str | None) -> None:
@@ -55,26 +55,26 @@ def show(tx: Tx, account: Account, key: str | None) -> None:
     tx.execute("UPDATE pin SET shown = ? WHERE network = ? AND account = ?", (key, account.network, account.id))
 
 
-def renew(tx: Tx, account: Account, key: str) -> None:
+def renew(tx: Tx, account: Account, key: str, owner: str) -> None:
     """Know an account by this key from now on, whatever it was known by. It is recorded."""
     tx.execute(
         "INSERT INTO pin (network, account, key, since) VALUES (?, ?, ?, ?) ON CONFLICT (network, account) "
         "DO UPDATE SET key = excluded.key, since = excluded.since, shown = NULL, verified = NULL",
         (account.network, account.id, key, time.time()),
     )
-    audit.record(tx, "pin", account=str(account), key=key)
+    audit.record(tx, "pin", audit.about(owner, account=str(account), key=key))
 
 
-def verify(tx: Tx, account: Account, key: str) -> None:
+def verify(tx: Tx, account: Account, key: str, owner: str) -> None:
     """Note that people have compared the key that an account is known by. It is recorded."""
     tx.execute(
         "UPDATE pin SET verified = ? WHERE network = ? AND account = ? AND key = ?",
         (time.time(), account.network, account.id, key),
     )
-    audit.record(tx, "verified", account=str(account), key=key)
+    audit.record(tx, "verified", audit.about(owner, account=str(account), key=key))
 
 
-def take(tx: Tx, account: Account, key: str) -> bool:
+def take(tx: Tx, account: Account, key: str, owner: str) -> bool:
     """Know an account by the other key that it shows, if it still shows that one. It is recorded."""
     taken = tx.execute(
         "UPDATE pin SET key = shown, since = ?, shown = NULL, verified = NULL"
@@ -82,5 +82,5 @@ def take(tx: Tx, account: Account, key: str) -> bool:
         (time.time(), account.network, account.id, key),
     )
     if taken.rowcount == 1:
-        audit.record(tx, "pin", account=str(account), key=key)
+        audit.record(tx, "pin", audit.about(owner, account=str(account), key=key))
     return taken.rowcount == 1

@@ -188,6 +188,30 @@ STEPS = (
     ALTER TABLE pin ADD COLUMN shown TEXT;
     ALTER TABLE pin ADD COLUMN verified REAL;
     """,
+    """
+    CREATE TABLE person_key (
+        owner TEXT PRIMARY KEY,
+        tag   TEXT NOT NULL UNIQUE,
+        key   BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE tree (
+        id     INTEGER PRIMARY KEY CHECK (id = 1),
+        origin TEXT NOT NULL,
+        size   INTEGER NOT NULL,
+        edge   BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE tile (
+        level  INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        hashes BLOB NOT NULL,
+        PRIMARY KEY (level, number)
+    ) STRICT;
+    CREATE TABLE checkpoint (
+        size      INTEGER PRIMARY KEY,
+        root      BLOB NOT NULL,
+        signature TEXT NOT NULL
+    ) STRICT;
+    """,
 )
 
 

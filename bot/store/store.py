@@ -94,6 +94,7 @@ class Store:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting = 0
         self._closed = False
+        self._seal: Callable[[Tx], None] = _unsealed
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="store reader")  # name look-ups may fill the common one
         self._thread = threading.Thread(target=self._commit_all, name="store", daemon=True)
         self._thread.start()
@@ -113,6 +114,10 @@ class Store:
                 await store._close()
         finally:
             lock.free()
+
+    def seal_with(self, seal: Callable[[Tx], None]) -> None:
+        """Have this done at the end of each commit from now on, and in it."""
+        self._seal = seal
 
     async def write(self, work: Callable[[Tx], T]) -> T:
         """Run a function in a transaction and return its result once it is on disk.
@@ -212,6 +217,7 @@ class Store:
         try:
             for job in batch:
                 job.result = job.work(tx)
+            self._seal(tx)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the one who asked
             fault = error
         else:
@@ -239,6 +245,10 @@ class Store:
                 job.answer.set_result(job.result)
             else:
                 job.answer.set_exception(job.error)
+
+
+def _unsealed(_: Tx) -> None:
+    pass
 
 
 def _read(work: Callable[[Tx], T], tx: Tx) -> T:

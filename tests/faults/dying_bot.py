@@ -267,16 +267,18 @@ class Life:
 
 async def seen(folder: Path, ends: list[int], step: str) -> Life:
     async with Store.opened(folder / "tocsin.db") as store:
-        entries = await store.read(lambda tx: audit.last(tx, 1_000_000))
+        entries = await store.read(audit.everything)
         rows = await store.read(incidents.all_incidents)
-    records = [json.loads(entry) for _, entry in entries]
+    records = [entry.all for entry in entries]
     return Life(
         ends=ends,
         step=step,
         marks=Lines(folder / "marks").all(),
         said=Lines(folder / "said").all(),
         stops=sorted({payload for _, payload in Lines(folder / "stops").all()}),
-        outcomes=[[each["id"], each["event"], each["result"]] for each in records if each["kind"] == "outcome"],
+        outcomes=[
+            [str(each[name]) for name in ("id", "event", "result")] for each in records if each["kind"] == "outcome"
+        ],
         incidents=len(rows),
     )
 

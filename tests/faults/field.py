@@ -7,7 +7,6 @@ import array
 import asyncio
 import contextlib
 import dataclasses
-import json
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ from typing import Any, TypeVar
 
 from bot import keys
 from bot.enrol import enrol, stanza
+from bot.store import audit
 from bot.words.message import Lane
 from demo.broker import ROOT as HOME
 from demo.broker import LocalBroker
@@ -316,8 +316,8 @@ class Field:
     def records(self, kind: str) -> list[dict[str, Any]]:
         """What the bot has recorded of a kind, in its order."""
         with contextlib.closing(sqlite3.connect(self.state / keys.DATABASE)) as database:
-            entries = [json.loads(entry) for (entry,) in database.execute("SELECT entry FROM audit ORDER BY seq")]
-        return [each for each in entries if each["kind"] == kind]
+            entries = audit.everything(database)
+        return [each.all for each in entries if each.kind == kind]
 
     def incidents(self) -> list[str]:
         """The ids of all incidents that the bot has on its disk."""

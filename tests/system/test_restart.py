@@ -3,7 +3,6 @@
 import asyncio
 import collections
 import contextlib
-import json
 import random
 import sqlite3
 from collections.abc import AsyncGenerator, Mapping
@@ -11,6 +10,7 @@ from collections.abc import AsyncGenerator, Mapping
 import pytest
 import pytest_asyncio
 
+from bot.store import audit
 from demo.operator import Operator
 from demo.world import World, running
 from tests.system.witness import PATIENCE_S, Moment, Witness, talk
@@ -103,9 +103,9 @@ def _check_nothing_lost_and_nothing_twice(world: World, asked: Mapping[str, str]
         answers = collections.Counter(heard.in_reply_to for heard in who.heard)
         assert {question: answers[question] for question in asked} == once
     with contextlib.closing(sqlite3.connect(world.database)) as database:
-        entries = [json.loads(entry) for (entry,) in database.execute("SELECT entry FROM audit ORDER BY seq")]
+        entries = audit.everything(database)
         queued = database.execute("SELECT reply_to, count(*) FROM outbox GROUP BY reply_to").fetchall()
-    outcomes = collections.Counter(entry["event"] for entry in entries if entry["kind"] == "outcome")
+    outcomes = collections.Counter(entry.all["event"] for entry in entries if entry.kind == "outcome")
     assert {question: outcomes[question] for question in asked} == once
     assert dict(queued) == once
 

@@ -7,7 +7,6 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import orjson
 import pytest
 import pytest_asyncio
 
@@ -119,9 +118,9 @@ class Room:
         event = request.message.event
         return to_plain([post.document for post in await self.posts() if post.reply_to == event][-1])
 
-    async def records(self, kind: str) -> list[dict[str, object]]:
+    async def records(self, kind: str) -> list[dict[str, audit.Value]]:
         entries = await self.store.read(lambda tx: audit.last(tx, 100))
-        return [entry for entry in (orjson.loads(each) for _, each in entries) if entry["kind"] == kind]
+        return [entry.all for entry in entries if entry.kind == kind]
 
 
 @pytest.fixture

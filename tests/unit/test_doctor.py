@@ -127,7 +127,7 @@ async def test_the_database_is_looked_at_beside_the_bot_and_without_it_and_nothi
     path = home / keys.DATABASE
     assert machine.database(path, await machine.look(path)).state is State.WARN
     async with Store.opened(path) as store:
-        await store.write(lambda tx: pins.pin(tx, ALICE, "key"))
+        await store.write(lambda tx: pins.pin(tx, ALICE, "key", "alice"))
         look = look_into(path)
         assert look is not None
         assert look.pins is not None
@@ -141,7 +141,7 @@ async def test_the_database_is_looked_at_beside_the_bot_and_without_it_and_nothi
 async def test_a_database_that_a_bot_left_in_a_crash_is_looked_at_and_left_as_it_is(home: Path) -> None:
     path, log = home / keys.DATABASE, home / f"{keys.DATABASE}-wal"
     async with Store.opened(path) as store:
-        await store.write(lambda tx: pins.pin(tx, ALICE, "key"))
+        await store.write(lambda tx: pins.pin(tx, ALICE, "key", "alice"))
         left = {each: each.read_bytes() for each in (path, log)}
     for each, content in left.items():
         each.write_bytes(content)
@@ -231,7 +231,7 @@ async def test_a_network_gets_its_folder_who_counts_whom_the_bot_knows_and_where
         raise KeyError
 
     async with Store.opened(home / keys.DATABASE) as store:
-        await store.write(lambda tx: pins.pin(tx, ALICE, "key"))
+        await store.write(lambda tx: pins.pin(tx, ALICE, "key", "alice"))
         await store.write(lambda tx: overlay.put(tx, "people.bob.suspended", value=True, by="carol"))
         loaded = with_network(configured(home.parent, more=alarms), examine)
         found = [each async for each in doctor.examined(loaded)]

@@ -111,7 +111,7 @@ async def test_the_record_the_incidents_and_the_pins_stay_for_ever(store: Store)
         incidents.open_incident(tx, "1" * 32, "all", b"signed", ROOM, "$order")
         incidents.affect(tx, (("1" * 32, "walker"),))
         incidents.join(tx, "1" * 32, ROOM, "$too")
-        pins.pin(tx, Account("chat", "olga"), "key")
+        pins.pin(tx, Account("chat", "olga"), "key", "olga")
 
     tables = ("audit", "incident", "affected", "told_to", "pin")
     await store.write(fill)

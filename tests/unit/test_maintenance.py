@@ -61,8 +61,8 @@ async def test_it_ends_when_somebody_says_so_once(store: Store, clock: Clock) ->
     assert not await work.end(Target(id="walker"), "otto")
     assert work.remark("walker") == ""
     assert await store.read(maintenance.all_work) == []
-    rows = [entry for _, entry in await store.read(lambda tx: audit.last(tx, 10))]
-    assert [b"maintenance ended" in entry for entry in rows].count(True) == 1
+    kinds = [entry.kind for entry in await store.read(lambda tx: audit.last(tx, 10))]
+    assert kinds.count("maintenance ended") == 1
 
 
 async def test_who_works_on_the_same_next_takes_its_place(store: Store, clock: Clock) -> None:

@@ -193,7 +193,7 @@ async def test_what_the_writer_did_is_counted(store: Store) -> None:
 
 def test_statements_stand_in_the_store_and_nowhere_else() -> None:
     root = Path(__file__).parents[2]
-    own = {"bridges/matrix/replay.py", "demo/tour.py"}  # a database of its own; a look at ours from outside
+    own = {"bridges/matrix/replay.py"}  # a database of its own
     found = {
         str(path.relative_to(root))
         for package in ("bot", "bridges", "commands", "components", "wire", "tocsin", "demo")

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import orjson
 import pytest
 
 from bot.bridge import Cause, Unreadable
@@ -49,9 +48,9 @@ class Room:
         assert all(row[4] == Lane.STOP for row in rows)
         return [(Place(row[0], row[1]), to_plain(packed.load(row[2])), row[3]) for row in rows]
 
-    async def recorded(self) -> list[dict[str, object]]:
+    async def recorded(self) -> list[dict[str, audit.Value]]:
         entries = await self.system.store.read(lambda tx: audit.last(tx, 100))
-        return [entry for _, each in entries if (entry := orjson.loads(each))["kind"] == "alarm"]
+        return [entry.all for entry in entries if entry.kind == "alarm"]
 
     def _queued(self) -> None:
         self.woken += 1

@@ -1,0 +1,69 @@
+"""What names a person, in boxes that only that person's key opens. Where the key is gone, the person is forgotten.
+
+Each box has a key of its own, drawn from the person's: one box can be shown to somebody without the others. A box bears
+the tag of its key, which is random and says nothing of whose it is.
+"""
+
+import base64
+import hmac
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from bot.store.store import Tx
+
+KEY_LENGTH = 32
+TAG_LENGTH = 8
+SALT_LENGTH = 16
+PURPOSE = b"tocsin record v1"
+_NONCE = bytes(12)
+"""A key of a box seals that box and nothing else."""
+
+
+def shut(tx: Tx, owner: str, words: bytes) -> tuple[str, str]:
+    """Put words about somebody into a box. Returns the tag of their key, and the box."""
+    tag, key = _key_of(tx, owner)
+    salt = os.urandom(SALT_LENGTH)
+    sealed = AESGCM(box_key(key, salt)).encrypt(_NONCE, words, tag.encode())
+    return tag, base64.b64encode(salt + sealed).decode()
+
+
+def opened(tx: Tx, tag: str, box: str) -> bytes | None:
+    """What is in a box. Nothing where its key is gone, or is not the one that shut it."""
+    found = tx.execute("SELECT key FROM person_key WHERE tag = ?", (tag,)).fetchone()
+    if found is None:
+        return None
+    try:
+        salt = base64.b64decode(box, validate=True)[:SALT_LENGTH]
+    except ValueError:
+        return None
+    return open_with(box_key(found[0], salt), tag, box)
+
+
+def open_with(key: bytes, tag: str, box: str) -> bytes | None:
+    """What is in a box, for somebody who was given the key of this one."""
+    try:
+        content = base64.b64decode(box, validate=True)
+        return AESGCM(key).decrypt(_NONCE, content[SALT_LENGTH:], tag.encode())
+    except (ValueError, InvalidTag):
+        return None
+
+
+def box_key(key: bytes, salt: bytes) -> bytes:
+    """The key of one box."""
+    return hmac.digest(key, PURPOSE + salt, "sha256")
+
+
+def tags(tx: Tx) -> dict[str, str]:
+    """The tags of all keys that there are, and whose they are."""
+    return {tag: owner for owner, tag in tx.execute("SELECT owner, tag FROM person_key")}
+
+
+def _key_of(tx: Tx, owner: str) -> tuple[str, bytes]:
+    found = tx.execute("SELECT tag, key FROM person_key WHERE owner = ?", (owner,)).fetchone()
+    if found is not None:
+        return found[0], found[1]
+    tag, key = os.urandom(TAG_LENGTH).hex(), os.urandom(KEY_LENGTH)
+    tx.execute("INSERT INTO person_key (owner, tag, key) VALUES (?, ?, ?)", (owner, tag, key))
+    return tag, key
