@@ -64,6 +64,8 @@ class PinsInMemory:
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
+        self.changed: set[str] = set()
+        """Of whom somebody has said something new."""
 
     async def holds(self, user: str, master: str) -> bool:
         """Whether a user shows the identity that they are known by."""
@@ -74,8 +76,9 @@ class PinsInMemory:
         return self._known.get(user) == master
 
     def take_changed(self) -> frozenset[str]:
-        """Nobody says anything new of anybody."""
-        return frozenset()
+        """Those of whom somebody has."""
+        changed, self.changed = frozenset(self.changed), set()
+        return changed
 
     async def verified(self, user: str, master: str) -> None:
         """It is known by that anyway."""
@@ -330,6 +333,6 @@ class Operator:
                 mentions=content.get("m.mentions"),
                 file=shown.get("file"),
                 decrypted=event.decrypted,
-                verified=self._trust.device_of(event, room) is not None,
+                verified=self._trust.device_of(event, room, self.connection.olm) is not None,
             )
         )

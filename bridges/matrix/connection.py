@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
 from email.utils import parsedate_to_datetime
@@ -40,7 +41,6 @@ from bot.words.errors import NetworkError, SettingsError, TocsinError, Unreachab
 from bridges.matrix.account import Login
 from bridges.matrix.answers import parsed
 from bridges.matrix.disk import on_disk
-from bridges.matrix.early import Early
 from bridges.matrix.guard import guard
 from bridges.matrix.offered_keys import lacking, lacks_fallback, taken, within
 from bridges.matrix.patience import asked_wait_s
@@ -131,7 +131,6 @@ class Connection:
         self.client = client
         self.olm = olm
         self.seen = seen
-        self.early = Early(olm)
         self.reads_only = False
         """Whether it knows more than the disk. What it sent now it would seal with the same keys once more."""
         self.joining: set[str] = set()
@@ -252,9 +251,17 @@ class Connection:
         return self.checked(response)
 
     def read_only(self) -> None:
-        """Go on without a disk, until it is opened anew: it reads, and sends nothing."""
+        """Send nothing more, until it is opened anew. Keys that were lost to the disk must not be written over."""
         self.reads_only = True
-        self.early.without_a_disk()
+        assert self.client.store is not None  # noqa: S101 - the library's client has one once it is logged in
+        self.client.store.save_session = _refused
+
+    def probe(self) -> None:
+        """Write something of no meaning wherever the device's keys are. Raises StoreError where it is not taken."""
+        assert self.client.store is not None  # noqa: S101 - see above
+        with on_disk():
+            self.client.store.database.execute_sql("PRAGMA user_version = 0")
+        self.seen.probe()
 
     async def upkeep(self) -> None:
         """Upload keys that run short, answer key requests, mend broken sessions."""
@@ -317,6 +324,10 @@ class Connection:
         if status < HTTPStatus.BAD_REQUEST or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return Unreachable(f"The homeserver answered with an error ({status} {said}).")
         return Denied(f"The homeserver refused it ({status} {said}).", status=status, answer=answer)
+
+
+def _refused(*_: object) -> None:
+    raise sqlite3.OperationalError("the device only reads")
 
 
 def age_s(response: SyncResponse, sent_ms: int, *, since_received: float) -> float:

@@ -20,10 +20,9 @@ Given = TypeVar("Given")
 Result = TypeVar("Result")
 
 
-def guard(olm: Olm, store: MatrixStore) -> None:
-    """Have an event that cannot be handled, or must not be, count as one that cannot be read."""
+def guard_opening(olm: Olm) -> None:
+    """Have an event that cannot be opened, or must not be, count as one that cannot be read."""
     decrypt = olm._decrypt_megolm_no_error  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - all room events pass here
-    take_claimed = olm._handle_key_claiming  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - all claimed keys pass here
 
     def decrypt_no_state(event: object) -> Event | None:
         decrypted = decrypt(event)
@@ -36,6 +35,14 @@ def guard(olm: Olm, store: MatrixStore) -> None:
             return None
         return decrypted
 
+    olm.handle_to_device_event = _contained(olm.handle_to_device_event)
+    olm._decrypt_megolm_no_error = _contained(decrypt_no_state)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - see above
+
+
+def guard(olm: Olm, store: MatrixStore) -> None:
+    """The same, and what each message changes in the keys reaches the disk whole."""
+    guard_opening(olm)
+    take_claimed = olm._handle_key_claiming  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - all claimed keys pass here
     take_one = _whole(_contained(take_claimed), store)
 
     def take_claimed_one_by_one(response: KeysClaimResponse) -> None:
@@ -43,8 +50,7 @@ def guard(olm: Olm, store: MatrixStore) -> None:
             for device, key in devices.items():
                 take_one(KeysClaimResponse({user: {device: key}}, {}))
 
-    olm.handle_to_device_event = _whole(_contained(olm.handle_to_device_event), store)
-    olm._decrypt_megolm_no_error = _contained(decrypt_no_state)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - see above
+    olm.handle_to_device_event = _whole(olm.handle_to_device_event, store)
     olm._handle_key_claiming = take_claimed_one_by_one  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - see above
 
 

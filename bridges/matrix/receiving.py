@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 
 import structlog
-from nio import Event, MatrixRoom, MegolmEvent, SyncResponse
+from nio import Event, MatrixRoom, MegolmEvent, RoomEncryptionEvent, SyncResponse
+from nio.crypto import Olm
 
 from bot.bridge import Inlet, Unreadable
 from bot.words.errors import NetworkError, StoreError
@@ -36,6 +37,8 @@ class Heard:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._last = -math.inf
+        self.faults = 0
+        """How often in a row the disk did not take what a batch changed in the keys."""
         self.unread = 0
         """Events that could not be decrypted when they came, whose ciphertext was seen before under another name, or
         that are odd."""
@@ -72,7 +75,9 @@ class Receiver:
         self._me = connection.login.user
         self._heard = heard
         self.withheld = Withheld(trust.counts)
-        self._look_out = LookOut(connection, self._hear)
+        self._look_out = LookOut(connection, self._hear, self._sealed)
+        self._standing: list[Arrived] = []
+        """What came in the batch that is being taken."""
         self._waiting = Waiting(
             functools.partial(unsealed, connection.olm), time.monotonic, key_may_take_s, why=self.withheld.why
         )
@@ -91,8 +96,10 @@ class Receiver:
             self._heard.now()
             await self._look_out.beside(self._take(response, since, known), since and response.next_batch)
         except StoreError:
-            await self._look_out.until_the_disk_writes(since)
+            await self._look_out.until_the_disk_writes(since, self._heard.faults)
+            self._heard.faults += 1
             raise
+        self._heard.faults = 0
         return response.next_batch
 
     async def _give_up(self) -> None:
@@ -103,6 +110,7 @@ class Receiver:
 
     async def _take(self, response: SyncResponse, since: str | None, known: frozenset[str] | None) -> None:
         arrived = asyncio.get_running_loop().time()
+        self._standing = self._events_of(response)
         # Who may be believed is asked before a word of the batch is judged.
         await self._trusting(response, arrived)
         self.withheld.note(response.to_device_events)
@@ -128,9 +136,21 @@ class Receiver:
         except NetworkError as error:
             log.warning("keys could not be looked after; tried again later", error=error.what)
 
-    async def _hear(self, response: SyncResponse, events: Sequence[Arrived], arrived: float) -> None:
+    async def _hear(self, response: SyncResponse, events: Sequence[Arrived], olm: Olm, arrived: float) -> None:
+        """Stops that came beside the stream."""
         self._heard.now()
-        await self._inlet.despite_the_disk(_aged(response, self._messages(events), arrived))
+        for room, info in response.rooms.join.items():
+            if any(isinstance(event, RoomEncryptionEvent) for event in (*info.state, *info.timeline.events)):
+                self._trust.clear.close(room)
+        await self._inlet.despite_the_disk(_aged(response, self._messages(events, olm), arrived))
+
+    def _sealed(self) -> list[Arrived]:
+        """What came in the stream and cannot be read, as far as anybody waits for it."""
+        return [each for each in (*self._waiting.letters(), *self._standing) if isinstance(each[0], MegolmEvent)]
+
+    def _events_of(self, response: SyncResponse) -> list[Arrived]:
+        rooms = self._connection.client.rooms
+        return [(event, rooms[room]) for room, info in response.rooms.join.items() for event in info.timeline.events]
 
     async def _trusting(self, response: SyncResponse, arrived: float) -> None:
         """Know who may be believed. A stop waits neither for keys of other people, nor for a disk."""
@@ -138,10 +158,7 @@ class Receiver:
         try:
             done, _ = await asyncio.wait([refreshing], timeout=TRUST_MAY_TAKE_S)
             if not done or refreshing.exception() is not None:
-                client = self._connection.client
-                batches = response.rooms.join.items()
-                events = [(event, client.rooms[room]) for room, info in batches for event in info.timeline.events]
-                await self._inlet.despite_the_disk(_aged(response, self._messages(events), arrived))
+                await self._inlet.despite_the_disk(_aged(response, self._messages(self._standing), arrived))
             await refreshing
         finally:
             refreshing.cancel()
@@ -195,14 +212,14 @@ class Receiver:
                     found.append(Letter(event, room, known))
         return found
 
-    def _messages(self, events: Sequence[Arrived]) -> list[Message]:
+    def _messages(self, events: Sequence[Arrived], olm: Olm | None = None) -> list[Message]:
         """What is for the inbox. An event that no inbox could take is passed over: in it, it would stop all others."""
         found: list[Message] = []
         for event, room in events:
             if not isinstance(event, Event):  # the library finds it malformed
                 continue
             try:
-                message = self._message(event, room)
+                message = self._message(event, room, olm or self._connection.olm)
             except Exception as error:  # noqa: BLE001 - whatever a stranger has found
                 self._heard.unread += 1
                 log.warning("an odd event is passed over", room=room.room_id, error=type(error).__name__)
@@ -219,13 +236,13 @@ class Receiver:
             if change is not None and change.by != self._me
         ]
 
-    def _message(self, event: Event, room: MatrixRoom) -> Message | None:
+    def _message(self, event: Event, room: MatrixRoom, olm: Olm) -> Message | None:
         words = spoken(event, room, self._me)
         if words is None:
             return None
         if not all(map(is_name, (event.event_id, event.sender, room.room_id))):
             raise ValueError("a name that is none")
-        standing, device = self._trust.standing_of(event, room)
+        standing, device = self._trust.standing_of(event, room, olm)
         return Message(
             place=Place(NETWORK, room.room_id),
             account=Account(NETWORK, event.sender),

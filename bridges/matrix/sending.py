@@ -65,8 +65,6 @@ class Speaker:
     async def _say(self, room_id: str, content: dict[str, Any], key: str, kind: str) -> str:
         client = self._connection.client
         async with self._rooms[room_id]:
-            if self._connection.reads_only:
-                raise Unreachable("The keys of the Matrix device cannot be kept: nothing is said until they can.")
             room = client.rooms.get(room_id)
             if room is None:
                 if room_id in self._connection.joining:
@@ -79,6 +77,8 @@ class Speaker:
                     f"The room {room_id} is not encrypted; nothing is said there.",
                     hint="Turn on encryption in the room.",
                 )
+            if self._connection.reads_only:
+                raise Unreachable("The keys of the Matrix device cannot be kept: nothing is said until they can.")
             # Nothing is awaited from here until the library has looked whether it must encrypt, and has done it.
             try:
                 with on_disk():

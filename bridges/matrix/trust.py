@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import structlog
 from nio import Event, KeysQueryResponse, MatrixRoom
+from nio.crypto import Olm
 
 from bot.words.errors import Unreachable
 from bot.words.message import Standing
@@ -134,12 +135,14 @@ class Trust:
         """People may be suspended, and may come back, at any time. Their devices are judged anew when they do."""
         listed = self._listed()
         gone, come = self._counted - listed, listed - self._counted
+        changed = self._pins.take_changed()
         self._counted = listed
-        self._owed = (self._owed - gone) | come | self._pins.take_changed()
-        for user in gone:
+        self._owed = (self._owed - gone) | come | changed
+        # Of whom people have said something new nothing holds until their homeserver has answered once more.
+        for user in gone | changed:
             self._devices.pop(user, None)
             self._claimed.pop(user, None)
-        if gone:
+        if gone | changed:
             self.settle()
 
     def counts(self, user: str) -> bool:
@@ -161,9 +164,9 @@ class Trust:
             if olm.is_device_verified(device) and device.device_id != self._connection.login.device
         }
 
-    def standing_of(self, event: Event, room: MatrixRoom) -> tuple[Standing, str]:
+    def standing_of(self, event: Event, room: MatrixRoom, olm: Olm) -> tuple[Standing, str]:
         """How sure we are of who wrote an event, and the device that it was written on, as far as that is known."""
-        device = self.device_of(event, room.room_id)
+        device = self.device_of(event, room.room_id, olm)
         if device is not None:
             self.clear.close(room.room_id)  # a listed person takes it for encrypted, whatever the homeserver says
             return Standing.ATTESTED if event.sender in self._attested else Standing.SIGNED, device.id
@@ -171,15 +174,15 @@ class Trust:
             return Standing.CLEAR, ""
         return Standing.UNPROVEN, self.claimed_device(event)
 
-    def device_of(self, event: Event, room: str) -> Device | None:
-        """The trusted device that wrote a decrypted event; nothing where that is not proven.
+    def device_of(self, event: Event, room: str, olm: Olm) -> Device | None:
+        """The trusted device that wrote an event which `olm` has decrypted; nothing where that is not proven.
 
         The library sets `verified` while it decrypts, with the trust of that moment. This is the same check with the
         trust of now: the session's keys are those of a device that the sender's pinned identity signed.
         """
         if not event.decrypted or event.sender_key is None or event.session_id is None:
             return None
-        session = self._connection.olm.inbound_group_store.get(room, event.sender_key, event.session_id)
+        session = olm.inbound_group_store.get(room, event.sender_key, event.session_id)
         if session is None or session.forwarding_chain:
             return None
         for device in self._devices.get(event.sender, frozenset()):

@@ -64,6 +64,10 @@ class Waiting:
         """How long until the first of them is given up; for ever, where none waits."""
         return max(0.0, self._deliveries[0].until - self._clock()) if self._deliveries else math.inf
 
+    def letters(self) -> list[Arrived]:
+        """All that wait."""
+        return [(each.event, each.room) for delivery in self._deliveries for each in delivery.letters.values()]
+
     def hold(self, letters: Sequence[Letter], *, since: str | None, cursor: str) -> None:
         """Take what came between two cursors."""
         if letters:

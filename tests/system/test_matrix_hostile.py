@@ -1,5 +1,6 @@
 """What a stranger with an account may send, and what a disk may do: the next stop is heard all the same."""
 
+import asyncio
 import contextlib
 import secrets
 import sqlite3
@@ -11,9 +12,11 @@ import pytest
 
 from bot.keys import DATABASE
 from bot.words.message import Standing
+from bridges.matrix import trust
 from bridges.matrix.connection import Connection
 from bridges.matrix.cross_signing import CrossSigning, publish, sign_device
 from bridges.matrix.offered_keys import within
+from bridges.matrix.session import Asks, keys_of
 from demo.odd import BOT, Odd
 from demo.stage import Stage, says
 
@@ -74,6 +77,19 @@ def held(database: Path) -> Generator[None]:
         yield
 
 
+@contextlib.contextmanager
+def refusing(database: Path, table: str) -> Generator[None]:
+    """Nothing more gets into this table, as on a full disk."""
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+        for change in ("INSERT", "UPDATE"):
+            other.execute(
+                f"CREATE TRIGGER full_{change} BEFORE {change} ON {table} BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+            )
+        yield
+        for change in ("INSERT", "UPDATE"):
+            other.execute(f"DROP TRIGGER full_{change}")
+
+
 async def test_a_stop_does_not_wait_behind_a_message_that_the_disk_does_not_take(stage: Stage) -> None:
     async with stage.bot_online(), stage.online(stage.alice) as alice:
         room = await stage.room_of(alice)
@@ -107,6 +123,72 @@ async def test_a_stop_does_not_wait_behind_keys_that_the_disk_does_not_take(stag
         await bot.send(says(room, "heard"), key="heard")
         await alice.wait_for(lambda heard: heard.body == "heard")
     assert texts == ["just talk", "!shutdown all"]
+
+
+async def test_a_stop_is_heard_beside_the_stream_also_where_its_key_comes_later(stage: Stage) -> None:
+    async with stage.bot_online(), stage.online(stage.alice) as alice:
+        room = await stage.room_of(alice)
+        await alice.say(room, "hello")
+        await stage.inbox.next()
+        with held(stage.folder / DATABASE):
+            _, key = await alice.say_before_the_key(room, "!shutdown all")  # in the batch that stands
+            await alice.say(room, "just talk")
+            await stage.inbox.until_hurried("just talk")
+            await alice.give(key)
+            await stage.inbox.until_hurried("!shutdown all")
+            _, key = await alice.say_before_the_key(room, "!shutdown walk-1")
+            await alice.say(room, "!shutdown walk-2")
+            await stage.inbox.until_hurried("!shutdown walk-2")
+            await alice.give(key)
+            await stage.inbox.until_hurried("!shutdown walk-1")
+        texts = {(await stage.inbox.next()).text for _ in range(4)}
+    assert texts == {"just talk", "!shutdown all", "!shutdown walk-1", "!shutdown walk-2"}
+
+
+async def test_a_stop_is_heard_whose_own_key_the_disk_does_not_take(stage: Stage) -> None:
+    async with stage.bot_online(), stage.online(stage.alice) as alice:
+        room = await stage.room_of(alice)
+        await alice.say(room, "hello")
+        await stage.inbox.next()
+        (keys,) = (stage.folder / "bot").glob("keys-*.db")
+        with refusing(keys, "olmsessions"):
+            for order in ("!shutdown all", "!shutdown walk-1"):
+                del alice.connection.olm.outbound_group_sessions[room]
+                await alice.say(room, order)
+                await stage.inbox.until_hurried(order)
+        texts = [(await stage.inbox.next()).text for _ in range(2)]
+    assert texts == ["!shutdown all", "!shutdown walk-1"]
+
+
+async def test_somebodys_unsigned_device_and_slow_keys_hold_nobody_up(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    async def slow(asks: Asks, *users: str) -> dict[str, Any]:
+        nonlocal asked
+        answer = await keys_of(asks, *users)
+        if asks.login.user == stage.bot:
+            asked += 1
+            await asyncio.sleep(1.5)  # longer than a look beside the stream takes
+        return answer
+
+    async with (
+        stage.bot_online(),
+        stage.online(stage.alice) as alice,
+        stage.online(stage.bob, "tablet", signed=False) as bob,
+    ):
+        room = await stage.room_of(alice, bob)
+        for who in (alice, bob):
+            await who.say(room, "hello")
+            await stage.inbox.next()
+        monkeypatch.setattr(trust, "keys_of", slow)
+        for words in ("one", "two"):
+            await bob.say(room, words)
+        await alice.say(room, "an order")
+        texts = [(await stage.inbox.next()).text for _ in range(3)]
+    assert texts == ["one", "two", "an order"]
+    assert asked < 8
 
 
 @pytest.fixture

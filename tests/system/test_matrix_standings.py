@@ -2,11 +2,13 @@
 
 import pytest
 
+from bot.keys import DATABASE
 from bot.words.errors import NetworkError
 from bot.words.message import Standing
 from bot.words.people import Account as Holder
 from demo.operator import Operator
 from demo.stage import Stage, says
+from tests.system.test_matrix_hostile import held
 
 
 async def puts(somebody: Operator, room: str, words: str) -> None:
@@ -47,6 +49,24 @@ async def test_a_room_that_may_be_unencrypted_is_answered_in_clear_until_it_is_e
             assert message.standing is Standing.UNPROVEN
             await bot.send(says(room, "for alice", message.event), key="2")
             assert (await alice.answer_to(message.event)).decrypted
+
+
+async def test_nothing_is_said_in_clear_where_encryption_was_seen_beside_a_stream_that_stands(stage: Stage) -> None:
+    async with stage.online(stage.alice) as alice:
+        room = await alice.create_open_room("hall", stage.bot)
+        async with stage.bot_online(unencrypted_rooms=[room]) as bot:
+            await alice.joined(room, stage.bot)
+            await puts(alice, room, "!status")
+            await stage.inbox.next()
+            with held(stage.folder / DATABASE):
+                await puts(alice, room, "just talk")
+                await stage.inbox.until_offered("just talk")
+                path = f"/_matrix/client/v3/rooms/{room}/state/m.room.encryption"
+                await alice.connection.request("PUT", path, {"algorithm": "m.megolm.v1.aes-sha2"})
+                await puts(alice, room, "!shutdown all")
+                await stage.inbox.until_hurried("!shutdown all")
+                with pytest.raises(NetworkError, match="not encrypted"):
+                    await bot.send(says(room, "words in clear"), key="1")
 
 
 async def test_where_a_listed_person_writes_encrypted_nothing_is_said_in_clear_any_more(stage: Stage) -> None:

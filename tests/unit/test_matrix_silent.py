@@ -41,8 +41,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def trust(connection: Connection, clock: Clock) -> Trust:
-    return Trust(connection, lambda: frozenset({ALICE, VERA}), PinsInMemory(), clock=clock)
+def pins() -> PinsInMemory:
+    return PinsInMemory()
+
+
+@pytest.fixture
+def trust(connection: Connection, clock: Clock, pins: PinsInMemory) -> Trust:
+    return Trust(connection, lambda: frozenset({ALICE, VERA}), pins, clock=clock)
 
 
 @pytest.fixture
@@ -83,3 +88,19 @@ async def test_people_whose_homeserver_is_silent_are_asked_for_again_after_a_whi
     assert [device.id for device in vera.trusted] == ["CAR"]
     await trust.refresh()
     assert len(asked_for(odd)) == 3
+
+
+async def test_of_whom_people_have_said_something_new_nothing_holds_until_their_homeserver_has_answered(
+    odd: Odd, trust: Trust, pins: PinsInMemory, clock: Clock, answers: dict[str, Answer]
+) -> None:
+    odd.answers[ASKED] = answers[VERA]
+    await trust.refresh()
+    assert trust.judged(VERA) is not None
+    pins.changed.add(VERA)
+    odd.answers[ASKED] = {"device_keys": {}, "failures": {"vera.example": {"status": 504}}}
+    await trust.refresh()
+    assert trust.judged(VERA) is None
+    odd.answers[ASKED] = answers[VERA]
+    clock.now_s += SILENT_AGAIN_S
+    await trust.refresh()
+    assert trust.judged(VERA) is not None

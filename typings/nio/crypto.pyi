@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, KeysView, Mapping
 from typing import Any, Protocol
 
 from nio import BadEvent, Event, KeysClaimResponse, Response
+from nio.store import MatrixStore
 
 class OlmDevice:
     user_id: str
@@ -75,6 +76,7 @@ class MessageIndex(Protocol):
     def __setitem__(self, key: tuple[str, str, int], value: tuple[str, int]) -> None: ...
 
 class Olm:
+    def __init__(self, user_id: str, device_id: str, store: MatrixStore) -> None: ...
     user_id: str
     device_id: str
     account: OlmAccount
