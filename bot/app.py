@@ -206,12 +206,12 @@ def list_stop_keys(config: Config = Path("config.toml")) -> None:
 @bot_key.command("rotate")
 def rotate_bot_key(config: Config = Path("config.toml")) -> None:
     """Give the bot a new key. Components are handed over to it as they next ask."""
-    from bot import keys
+    from bot import rotation
 
     with telling.errors_told():
         _refuse_strangers()
         loaded = _load(config)
-        old, new = asyncio.run(keys.rotate(loaded.bot.folder, loaded.mqtt.root))
+        old, new = asyncio.run(rotation.rotate_bot_key(loaded.bot.folder, loaded.mqtt.root))
         typer.echo(f"The bot's key is {new.id} now. It was {old.id}. Start the bot again, and back its folder up.")
         typer.echo("Each component follows when it next asks; until then it is held. `!status` shows how each is.")
         typer.echo("This is no help against a stolen key: who has the old one can follow, too. Then enrol them anew.")

@@ -8,10 +8,10 @@ import stat
 from pathlib import Path
 
 from bot.private import sync_folder, write_private
-from bot.store import Store, Tx, audit, keychain
+from bot.store import Store, keychain
 from bot.words.errors import SettingsError
-from wire.chain import hand_over, newest
-from wire.envelope import PrivateKey, PublicKey
+from wire.chain import newest
+from wire.envelope import PrivateKey
 
 SEED_LENGTH = 32
 KEY = "bot.key"
@@ -24,7 +24,7 @@ NEXT = "bot.key.next"
 def load_or_make(path: Path) -> PrivateKey:
     """The key in this file, made at the first start: before there is a database in the same folder."""
     try:
-        return PrivateKey(_read(path))
+        return load(path)
     except FileNotFoundError:
         pass
     if path.with_name(DATABASE).exists():
@@ -39,32 +39,16 @@ def load_or_make(path: Path) -> PrivateKey:
     return PrivateKey(seed)
 
 
-async def rotate(folder: Path, root: str) -> tuple[PublicKey, PublicKey]:
-    """Give the bot a new key, and keep the word of the old one for it. Returns both. The bot must not run.
-
-    Cut off at any point it leaves the old key in force, or is finished at the next start.
-    """
-    old = load_or_make(folder / KEY)
-    async with Store.opened(folder / DATABASE) as store:
-        old = await settled(folder, old, store)
-        new = PrivateKey(seed := os.urandom(SEED_LENGTH))
-        write_private(folder / NEXT, seed)
-        envelope = hand_over(old, new, root)
-
-        def write(tx: Tx) -> None:
-            keychain.hand_over(tx, envelope)
-            audit.record(tx, "key rotated", role="bot", was=str(old.public), key=str(new.public))
-
-        await store.write(write)
-        await settled(folder, old, store)
-    return old.public, new.public
+def load(path: Path) -> PrivateKey:
+    """The key in this file. Raises FileNotFoundError where there is none."""
+    return PrivateKey(_read(path))
 
 
 async def settled(folder: Path, key: PrivateKey, store: Store) -> PrivateKey:
     """The key that counts: a rotation that was cut off is finished, where the database has it, or undone."""
     path = folder / NEXT
     try:
-        following = PrivateKey(_read(path))
+        following = load(path)
     except FileNotFoundError:
         return key
     links = await store.read(keychain.hand_overs)

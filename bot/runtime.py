@@ -33,6 +33,7 @@ from bot.housekeeping import Housekeeping
 from bot.identities import Identities
 from bot.intake import Intake
 from bot.outgoing import Outgoing
+from bot.record.opening import opened
 from bot.settings import Effect, Settings, weigh
 from bot.stop.bell import Bell
 from bot.stopkeys import StopKeys
@@ -79,7 +80,7 @@ async def run(settings: Settings) -> None:
     key = keys.load_or_make(folder / keys.KEY)
     before = _Alive.now()
     try:
-        async with Store.opened(folder / keys.DATABASE) as store:
+        async with opened(folder, settings.mqtt.root) as store:
             try:
                 await store.write(lambda tx: audit.record(tx, "started", version=__version__))
                 key = await keys.settled(folder, key, store)
@@ -167,8 +168,8 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey, stop_key
     housekeeping = Housekeeping(store, settings.bot.alarms, queued=queued)
 
     def goes_on() -> bool:
-        """What nobody can stop must not go on working: where no network is left, the bot ends, and components hold."""
-        return not bridges.keys() <= supervisor.out_of_service.keys()
+        """What nobody can stop must not go on working: where no network with people is left, components hold."""
+        return any(settings.people.accounts_on(each) for each in bridges.keys() - supervisor.out_of_service.keys())
 
     running = functools.partial(
         log.info, "running", version=__version__, bridges=sorted(bridges), components=len(settings.enrolled)

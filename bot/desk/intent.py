@@ -24,6 +24,8 @@ class Late(Refused):
 
 async def before(store: Store, work: Work, *, if_late: Work | None = None) -> None:
     """Have an intent on disk, soon, or raise Refused. `if_late` is written right behind one that came too late."""
+    if store.distrusted:
+        raise Refused(f"Not run: the record cannot be trusted: {store.distrusted}.", hint="Run: tocsin audit verify")
     writing = asyncio.ensure_future(store.write(work))
     await asyncio.wait([writing], timeout=DISK_MAY_TAKE_S)
     if not writing.done():

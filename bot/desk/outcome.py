@@ -24,6 +24,8 @@ class Outcome:
     person: Person | None = None
     written_along: Sequence[Work] = ()
     recorded: bool = True
+    late: bool = False
+    """It was carried out before the disk took it, and is recorded only now."""
 
     def write(self, tx: Tx, received: Received) -> None:
         """All that follows from it."""
@@ -39,7 +41,7 @@ class Outcome:
     def record(self, tx: Tx, received: Received) -> None:
         """The entry in the record alone."""
         message = received.message
-        fields = described(received.id, message, self.command)
+        fields = described(received.id, message, self.command) | ({"late": True} if self.late else {})
         audit.record(tx, "outcome", said_by(message, self.person), result=self.result, **fields)
 
 

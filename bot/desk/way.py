@@ -137,13 +137,14 @@ class Way:
         if is_stop and ran.result != "done":
             answer = self._unless_too_many(person, message.place, _of_no_stop(ran, verdict))
             return Outcome(ran.result, answer, command=command, person=person)
+        late = received.id in self._hurried
         along: list[Work] = [*call.written_along] if ran.result in ("done", "asked") else []
         if is_stop and not self._limits.stops.take(person.name):  # it is done; the room has been told often enough
-            return Outcome(ran.result, None, command=command, person=person, written_along=along)
+            return Outcome(ran.result, None, command=command, person=person, written_along=along, late=late)
         if verdict.alarm:
             along.append(functools.partial(_alarm, call, self._system.alarms))
         lane = Lane.STOP if is_stop else Lane.ANSWER
-        return Outcome(ran.result, self._first_page(call, ran.answer), lane, command, person, along)
+        return Outcome(ran.result, self._first_page(call, ran.answer), lane, command, person, along, late=late)
 
     def _unless_too_many(self, person: Person, place: Place, answer: Document) -> Document | None:
         """What stops nothing is answered as often as any command, and always recorded: its intent is."""

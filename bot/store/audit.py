@@ -9,7 +9,7 @@ import datetime as dt
 import functools
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import orjson
@@ -86,7 +86,7 @@ class Entry:
     @property
     def kind(self) -> str:
         """What it is about."""
-        return str(self.fields["kind"])
+        return str(self.fields.get("kind", ""))
 
     @property
     def all(self) -> dict[str, Value]:
@@ -119,6 +119,39 @@ def last(tx: Tx, count: int) -> list[Entry]:
 def everything(tx: Tx) -> list[Entry]:
     """All entries, oldest first. It takes long where there are many."""
     return [read(tx, seq, entry) for seq, entry in tx.execute("SELECT seq, entry FROM audit ORDER BY seq")]
+
+
+PERSONAL = ("person", "account", "device", "place", "event", "text")
+
+
+def box_what_was_open(tx: Tx) -> int:
+    """Put into boxes what older versions recorded of people in the open. Returns how many entries there are.
+
+    Only for what was never sealed in a tree.
+    """
+    count = 0
+    for seq, entry in tx.execute("SELECT seq, entry FROM audit ORDER BY seq").fetchall():
+        count += 1
+        fields = cast("dict[str, Form]", orjson.loads(entry))
+        people = [*_people_in(fields)]
+        if people:
+            fields["people"] = [[*boxes.shut(tx, each.owner, form(each.fields))] for each in people]
+            tx.execute("UPDATE audit SET entry = ? WHERE seq = ?", (form(fields), seq))
+    return count
+
+
+def _people_in(fields: dict[str, Form]) -> Iterator[About]:
+    """Takes what is about somebody out of an entry."""
+    if "people" in fields:  # of a reset
+        names = fields.pop("people")
+        yield from (about(str(name), person=str(name)) for name in names) if isinstance(names, list) else ()
+    mine = {name: cast("Value", fields.pop(name)) for name in PERSONAL if fields.get(name) is not None}
+    if mine:
+        yield About(str(mine.get("person") or mine.get("account") or ""), mine)
+    for role in ("by", "approved_by"):
+        if isinstance(name := fields.get(role), str):
+            del fields[role]
+            yield About(name, {role: name})
 
 
 def digest(text: str) -> str:

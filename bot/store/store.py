@@ -95,6 +95,9 @@ class Store:
         self._waiting = 0
         self._closed = False
         self._seal: Callable[[Tx], None] = _unsealed
+        self._watchers: list[Callable[[], None]] = []
+        self.distrusted = ""
+        """Why what is recorded cannot be believed; empty where it can."""
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="store reader")  # name look-ups may fill the common one
         self._thread = threading.Thread(target=self._commit_all, name="store", daemon=True)
         self._thread.start()
@@ -115,9 +118,17 @@ class Store:
         finally:
             lock.free()
 
+    def distrust(self, why: str) -> None:
+        """What is recorded cannot be believed any more, or not yet."""
+        self.distrusted = why
+
     def seal_with(self, seal: Callable[[Tx], None]) -> None:
         """Have this done at the end of each commit from now on, and in it."""
         self._seal = seal
+
+    def watch(self, callback: Callable[[], None]) -> None:
+        """Have this called on the loop when something was written and is on disk. It must neither wait nor raise."""
+        self._watchers.append(callback)
 
     async def write(self, work: Callable[[Tx], T]) -> T:
         """Run a function in a transaction and return its result once it is on disk.
@@ -237,7 +248,8 @@ class Store:
 
     def _settle(self, batch: list[_Job]) -> None:
         self._waiting -= len(batch)
-        self.counts.jobs += sum(job.error is None for job in batch)
+        written = sum(job.error is None for job in batch)
+        self.counts.jobs += written
         for job in batch:
             if job.answer.done():  # the one who asked was cancelled; the work is done all the same
                 continue
@@ -245,6 +257,8 @@ class Store:
                 job.answer.set_result(job.result)
             else:
                 job.answer.set_exception(job.error)
+        for watcher in self._watchers if written else ():
+            watcher()
 
 
 def _unsealed(_: Tx) -> None:

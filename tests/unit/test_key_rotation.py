@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import keys
+from bot import keys, rotation
 from bot.private import write_private
 from bot.stop.keyring import Keyring
 from bot.store import Store, audit, keychain
@@ -30,8 +30,8 @@ async def links(folder: Path) -> list[bytes]:
 
 
 async def test_who_knows_the_first_key_is_led_to_the_last(folder: Path) -> None:
-    first, second = await keys.rotate(folder, ROOT)
-    again, third = await keys.rotate(folder, ROOT)
+    first, second = await rotation.rotate_bot_key(folder, ROOT)
+    again, third = await rotation.rotate_bot_key(folder, ROOT)
     assert again == second
     assert keys.load_or_make(folder / keys.KEY).public == third
     chain = Chain(third, await links(folder), ROOT)
@@ -40,7 +40,7 @@ async def test_who_knows_the_first_key_is_led_to_the_last(folder: Path) -> None:
 
 
 async def test_it_is_recorded_with_both_keys(folder: Path) -> None:
-    old, new = await keys.rotate(folder, ROOT)
+    old, new = await rotation.rotate_bot_key(folder, ROOT)
     async with Store.opened(folder / keys.DATABASE) as store:
         (entry,) = await store.read(lambda tx: audit.last(tx, 1))
     assert (entry.fields["was"], entry.fields["key"]) == (str(old), str(new))
@@ -66,11 +66,11 @@ async def test_one_that_was_cut_off_after_the_database_had_it_is_finished(folder
 async def test_it_is_refused_while_the_bot_runs(folder: Path) -> None:
     async with Store.opened(folder / keys.DATABASE):
         with pytest.raises(StoreInUse):
-            await keys.rotate(folder, ROOT)
+            await rotation.rotate_bot_key(folder, ROOT)
 
 
 async def test_a_key_of_another_backup_is_refused(folder: Path) -> None:
-    await keys.rotate(folder, ROOT)
+    await rotation.rotate_bot_key(folder, ROOT)
     async with Store.opened(folder / keys.DATABASE) as store:
         with pytest.raises(SettingsError, match="not the one that its database knows"):
             await Keyring.read(store, PrivateKey(bytes(32)), ROOT)

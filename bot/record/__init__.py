@@ -1,0 +1,1 @@
+"""The record as evidence: opened with its key, checked, proven, published, shown."""

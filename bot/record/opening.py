@@ -1,0 +1,131 @@
+"""The database opened with the key that seals its record. Without a record that fits itself nothing is sealed.
+
+Whatever is wrong with the record, the bot runs: stops and reading go on. What changes something is refused, with the
+reason, until a person has looked.
+"""
+
+import contextlib
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import structlog
+
+from bot import keys
+from bot.audit.errors import AuditError
+from bot.audit.note import Checkpoint, Signer, VerifierKey, open_note
+from bot.audit.proofs import tree_root
+from bot.private import sync_folder, write_private
+from bot.store import Store, Tx, audit, tree
+from bot.words.errors import SettingsError
+from wire.envelope import PrivateKey
+
+KEY = "audit.key"
+NEXT = "audit.key.next"
+"""A key that is being rotated to. It counts once a checkpoint is signed with it."""
+PUBLIC = "audit.pub"
+"""The keys that have signed this record, the newest last, a line each. Everybody may have a copy."""
+ORIGIN_LENGTH = 4
+READABLE = 0o644
+
+log = structlog.get_logger(__name__)
+
+
+class _Wrong(Exception):
+    """The record cannot go on from here."""
+
+
+@contextlib.asynccontextmanager
+async def opened(folder: Path, root: str) -> AsyncGenerator[Store]:
+    """The bot's database, until the block ends. What is recorded in it is sealed, where the record can be trusted."""
+    async with Store.opened(folder / keys.DATABASE) as store:
+        try:
+            await _seal(store, folder, root)
+        except _Wrong as wrong:
+            why = str(wrong)
+            log.error("the record cannot be trusted; nothing privileged is run", why=why)
+            store.distrust(why)
+        yield store
+
+
+async def _seal(store: Store, folder: Path, root: str) -> None:
+    try:
+        known = await store.read(tree.of)
+    except AuditError as error:
+        raise _Wrong(f"its tree does not fit itself ({error.what})") from error
+    if known is None:
+        await _begin(store, folder, root)
+        return
+    try:
+        await settled(store, folder)
+        key = keys.load(folder / KEY)
+    except FileNotFoundError:
+        raise _Wrong(f"its key {folder / KEY} is missing; bring it back from a backup") from None
+    signer = Signer(known.origin, key)
+    note, last = await store.read(lambda tx: (tree.newest_note(tx), tree.last_number(tx)))
+    if last != known.frontier.size:
+        raise _Wrong(f"it has entries up to {last}, and {known.frontier.size} were signed")
+    try:
+        checkpoint = Checkpoint.parse(open_note(note or b"", signer.verifier)[0])
+    except AuditError as error:
+        raise _Wrong(f"its newest checkpoint is not signed with {folder / KEY} ({error.what})") from error
+    if (checkpoint.size, checkpoint.root) != (known.frontier.size, known.frontier.root()):
+        raise _Wrong("its newest checkpoint is about another tree")
+    try:
+        root_of_entries = await store.read(lambda tx: tree_root(tree.nodes(tx, checkpoint.size), checkpoint.size))
+    except AuditError as error:
+        raise _Wrong(f"a part of its tree is damaged ({error.what})") from error
+    if root_of_entries != checkpoint.root:
+        raise _Wrong("its newest entries are not those that were signed")
+    show_key(folder, signer.verifier)
+    store.seal_with(tree.Seal(signer))
+
+
+async def _begin(store: Store, folder: Path, root: str) -> None:
+    """The first time: what was recorded before there was a tree goes into it, in the commit of the first checkpoint."""
+    path = folder / KEY
+    try:
+        key = keys.load(path)
+    except FileNotFoundError:
+        write_private(path, seed := os.urandom(keys.SEED_LENGTH))
+        key = PrivateKey(seed)
+    signer = Signer(f"{root}/record/{os.urandom(ORIGIN_LENGTH).hex()}", key)
+    show_key(folder, signer.verifier)
+    store.seal_with(tree.Seal(signer))
+
+    def write(tx: Tx) -> None:
+        earlier = audit.box_what_was_open(tx)
+        audit.record(tx, "record begun", key=str(signer.verifier), earlier=earlier)
+
+    await store.write(write)
+
+
+async def settled(store: Store, folder: Path) -> None:
+    """A rotation that was cut off is finished, where a checkpoint is signed with the new key, or undone."""
+    path = folder / NEXT
+    try:
+        following = keys.load(path)
+    except FileNotFoundError:
+        return
+    known, note = await store.read(lambda tx: (tree.of(tx), tree.newest_note(tx)))
+    try:
+        open_note(note or b"", Signer(known.origin if known else "", following).verifier)
+    except AuditError:
+        path.unlink()
+        return
+    path.replace(folder / KEY)
+    sync_folder(folder)
+
+
+def show_key(folder: Path, key: VerifierKey) -> None:
+    """Put a key where everybody may read it."""
+    path = folder / PUBLIC
+    try:
+        lines = path.read_text(encoding="utf-8").split() if path.exists() else []
+        if str(key) not in lines:
+            fresh = path.with_name(f"{PUBLIC}.new")
+            fresh.write_text("".join(f"{line}\n" for line in [*lines, str(key)]), encoding="utf-8")
+            fresh.chmod(READABLE)
+            fresh.replace(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The file {path} cannot be kept: {error}.", hint="It holds public keys only.") from error
