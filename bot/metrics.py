@@ -15,6 +15,7 @@ from bot.bridge import Bridge, Health
 from bot.desk.desk import Desk
 from bot.fleet.listener import Listener
 from bot.fleet.registry import Sight
+from bot.record.publishing import Publisher
 from bot.stop.bell import Bell
 from bot.store import Tx, inbox, outbox
 from bot.store.inbox import MOST_COUNTED, Open
@@ -41,6 +42,7 @@ class Parts:
     supervisor: Supervisor
     bridges: Mapping[str, Bridge]
     """By network."""
+    publisher: Publisher | None = None
 
     def bridge_health(self) -> dict[str, Health]:
         """How each bridge is. One that breaks when it is asked is not ready."""
@@ -89,6 +91,8 @@ def families(parts: Parts, pulse: Pulse, depths: Depths | None) -> Iterator[Metr
     yield from _of_the_wire(parts)
     yield _counters("commands", "Commands by what became of them.", "result", parts.desk.counts)
     yield from _of_the_bridges(parts)
+    if parts.publisher is not None:
+        yield from of_the_witnesses(parts.publisher)
     yield from _of_the_store(parts, depths)
 
 
@@ -130,6 +134,19 @@ def _of_the_bridges(parts: Parts) -> Iterator[Metric]:
     yield from _named_counters(
         "posts", "Posts", {name: each.counts for name, each in sorted(parts.system.ways_out.items())}
     )
+
+
+def of_the_witnesses(publisher: Publisher) -> Iterator[Metric]:
+    """How each witness of the record stands."""
+    said = "Whether a witness has seen another record, or more of it: then an old one was restored, or it was changed."
+    yield _gauge("record_contradicted", said, bool(publisher.behind))
+    sights = publisher.sights()
+    lacks_s = {(each.name,): each.lacks_s for each in sights}
+    lacks = {(each.name,): each.lacks for each in sights}
+    said = "How long a witness has been without the newest checkpoint of the record; 0 while it has it."
+    yield _gauges("witness_lacks_seconds", said, ("witness",), lacks_s)
+    said = "Entries of the record that are in no checkpoint which a witness is known to hold."
+    yield _gauges("witness_lacks_entries", said, ("witness",), lacks)
 
 
 def _of_the_store(parts: Parts, depths: Depths | None) -> Iterator[Metric]:

@@ -1,5 +1,6 @@
 """From the file to the settings. A section that is wrong never hides what is wrong with another."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -12,6 +13,7 @@ from bot.fleet.registry import Listed
 from bot.settings.file import File, Key
 from bot.settings.mistakes import Mistake, Mistakes, from_pydantic, key, quoted, unknown
 from bot.settings.sections import (
+    AuditSettings,
     BotSettings,
     CommandSettings,
     ComponentSettings,
@@ -26,7 +28,7 @@ from wire.fields import ID
 
 S = TypeVar("S", bound=BaseModel)
 
-OURS = ("bot", "mqtt", "health")
+OURS = ("bot", "mqtt", "audit", "health")
 NAMED = ("people", "components", "commands")
 """Sections of which there is one for each name: `[people.alice]`."""
 MOST_STOP_KEYS = 256
@@ -42,6 +44,7 @@ class Settings:
         """Each section as it was read, by where it stands."""
         self.bot = _one(parts, "bot", BotSettings)
         self.mqtt = _one(parts, "mqtt", MqttSettings)
+        self.audit = _one(parts, "audit", AuditSettings)
         self.health = _one(parts, "health", HealthSettings) if ("health",) in parts else None
         self.bridges = {network: (plugin, parts[network,]) for network, plugin in bridges.items()}
         people = _each(parts, "people", PersonSettings)
@@ -79,6 +82,8 @@ def load(path: Path) -> Settings:
         reading.section(("mqtt",), MqttSettings, file.content["mqtt"])
     else:
         reading.wrong(("mqtt",), "is missing; this section says where the broker is, with host at least")
+    reading.section(("audit",), AuditSettings, file.content.get("audit", {}))
+    reading.refuse_witnesses_at_home()
     if "health" in file.content:
         reading.section(("health",), HealthSettings, file.content["health"])
     reading.sections("people", PersonSettings, _is_id, "small letters, digits and hyphens", reading.networks)
@@ -162,6 +167,17 @@ class _Reading:
         known = cast("Plugin[BaseModel]", plugin)
         self.section((name,), known.settings, self._file.content[name])
         return known
+
+    def refuse_witnesses_at_home(self) -> None:
+        """What changes the record could change a witness in the same folder, too."""
+        home, audit = self.parts.get(("bot",)), self.parts.get(("audit",))
+        if not isinstance(home, BotSettings) or not isinstance(audit, AuditSettings):
+            return
+        folder = os.path.normpath(home.folder)  # by names alone: a disk that hangs must not keep the bot from starting
+        for path in audit.witness_files:
+            if Path(os.path.normpath(path)).is_relative_to(folder):
+                why = "whoever changes the record could change it there, too; name a file on another disk or machine"
+                self.wrong(("audit", "witness_files"), f"must not be in the bot's own folder: {why}", quoted(str(path)))
 
     def refuse_shared_accounts(self) -> None:
         """An account of two people would act with the rights of either."""

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo
 
@@ -19,6 +19,8 @@ from wire.errors import BadMessage
 from wire.fields import ID
 from wire.messages import ROOT
 from wire.tls import Tls, Untrusted
+
+T = TypeVar("T")
 
 LONGEST_ROOT = 100
 LONGEST_HOST = 255
@@ -126,8 +128,8 @@ def _stop_key(key: str) -> str:
         raise ValueError("must be the key that `tocsin stop-key issue` printed") from error
 
 
-def _once(places: tuple[Place, ...]) -> tuple[Place, ...]:
-    return tuple(dict.fromkeys(places))
+def _once(named: tuple[T, ...]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(named))
 
 
 def _unsaid() -> Any:
@@ -230,6 +232,17 @@ class HealthSettings(Section):
     port: Annotated[Whole, AfterValidator(_port_or_any)]
     """0 lets the system pick one; the log says which."""
     host: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
+
+
+class AuditSettings(Section):
+    """The `[audit]` section: who holds checkpoints of the record, where nobody can change them together with it."""
+
+    witness_files: Annotated[tuple[ConfiguredPath, ...], AfterValidator(_once)] = ()
+    """On another disk or machine; none is in the bot's own folder."""
+    witness_mqtt: Flag = True
+    """The broker keeps the newest one."""
+    witness_places: Annotated[tuple[Annotated[Place, BeforeValidator(_place)], ...], AfterValidator(_once)] = ()
+    """Where people have them."""
 
 
 class PersonSettings(Section):

@@ -5,32 +5,33 @@ the tag of its key, which is random and says nothing of whose it is.
 """
 
 import base64
-import hmac
 import os
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from bot.audit.opening import NONCE, SALT_LENGTH, box_key, open_with
 from bot.store.store import Tx
 
 KEY_LENGTH = 32
 TAG_LENGTH = 8
-SALT_LENGTH = 16
-PURPOSE = b"tocsin record v1"
-_NONCE = bytes(12)
-"""A key of a box seals that box and nothing else."""
 
 
 def shut(tx: Tx, owner: str, words: bytes) -> tuple[str, str]:
     """Put words about somebody into a box. Returns the tag of their key, and the box."""
     tag, key = _key_of(tx, owner)
     salt = os.urandom(SALT_LENGTH)
-    sealed = AESGCM(box_key(key, salt)).encrypt(_NONCE, words, tag.encode())
+    sealed = AESGCM(box_key(key, salt)).encrypt(NONCE, words, tag.encode())
     return tag, base64.b64encode(salt + sealed).decode()
 
 
 def opened(tx: Tx, tag: str, box: str) -> bytes | None:
     """What is in a box. Nothing where its key is gone, or is not the one that shut it."""
+    key = key_of_one(tx, tag, box)
+    return None if key is None else open_with(key, tag, box)
+
+
+def key_of_one(tx: Tx, tag: str, box: str) -> bytes | None:
+    """The key of just this box. Nothing where its person was forgotten."""
     found = tx.execute("SELECT key FROM person_key WHERE tag = ?", (tag,)).fetchone()
     if found is None:
         return None
@@ -38,21 +39,7 @@ def opened(tx: Tx, tag: str, box: str) -> bytes | None:
         salt = base64.b64decode(box, validate=True)[:SALT_LENGTH]
     except ValueError:
         return None
-    return open_with(box_key(found[0], salt), tag, box)
-
-
-def open_with(key: bytes, tag: str, box: str) -> bytes | None:
-    """What is in a box, for somebody who was given the key of this one."""
-    try:
-        content = base64.b64decode(box, validate=True)
-        return AESGCM(key).decrypt(_NONCE, content[SALT_LENGTH:], tag.encode())
-    except (ValueError, InvalidTag):
-        return None
-
-
-def box_key(key: bytes, salt: bytes) -> bytes:
-    """The key of one box."""
-    return hmac.digest(key, PURPOSE + salt, "sha256")
+    return box_key(found[0], salt)
 
 
 def tags(tx: Tx) -> dict[str, str]:

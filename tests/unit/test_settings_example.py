@@ -10,6 +10,7 @@ from bot import settings
 from bot.bridge import find_plugins
 from bot.settings import Settings
 from bot.settings.sections import (
+    AuditSettings,
     BotSettings,
     CommandSettings,
     ComponentSettings,
@@ -26,6 +27,7 @@ IN_A_COMMENT = re.compile(r"^# (?=\[[a-z.\"\w -]+\]$|[a-z_]+ = )", re.MULTILINE)
 OURS = {
     "bot": BotSettings,
     "mqtt": MqttSettings,
+    "audit": AuditSettings,
     "health": HealthSettings,
     "people": PersonSettings,
     "components": ComponentSettings,
@@ -68,6 +70,8 @@ def test_it_is_good_with_everything_in_force(load: Callable[[str], Settings]) ->
     assert set(loaded.bridges) == {"console", "matrix"}
     assert loaded.bot.alarms == (Place("matrix", "!room:example.org"),)
     assert loaded.bot.run_from == {"matrix"}
+    assert loaded.audit.witness_files == (Path("/mnt/elsewhere/tocsin.checkpoints"),)
+    assert loaded.audit.witness_places == (Place("matrix", "!witness:example.org"),)
     assert loaded.health is not None
     assert set(loaded.enrolled) == {"walk-1"}
     assert loaded.commands["person suspend"].two_persons
@@ -87,5 +91,5 @@ def test_it_has_every_key_of_every_section(section: str) -> None:
 
 
 def test_what_is_commented_out_shows_the_default_where_there_is_one() -> None:
-    for key, default in (("host", "127.0.0.1"), ("suspended", "false")):
+    for key, default in (("host", "127.0.0.1"), ("suspended", "false"), ("witness_mqtt", "true")):
         assert re.search(rf'^# {key} = "?{re.escape(default)}"?$', EXAMPLE, flags=re.MULTILINE)
