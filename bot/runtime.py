@@ -34,6 +34,8 @@ from bot.identities import Identities
 from bot.intake import Intake
 from bot.outgoing import Outgoing
 from bot.record.opening import opened
+from bot.record.parts import parts_of_the_record
+from bot.record.publishing import Publisher
 from bot.settings import Effect, Settings, weigh
 from bot.stop.bell import Bell
 from bot.stopkeys import StopKeys
@@ -166,6 +168,7 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey, stop_key
     bridges = _bridges(settings, system, desk, queued)
     ways_out.update({network: Outgoing(network, bridge, store) for network, bridge in bridges.items()})
     housekeeping = Housekeeping(store, settings.bot.alarms, queued=queued)
+    publisher, of_the_record = parts_of_the_record(settings, store, link, queued=queued)
 
     def goes_on() -> bool:
         """What nobody can stop must not go on working: where no network with people is left, components hold."""
@@ -184,7 +187,8 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey, stop_key
             [Part("desk", desk.run, vital=True)],  # without it no stop is heard
             [
                 Part("housekeeping", housekeeping.run),
-                *_health(settings, system, desk, link, listener, supervisor, bridges),
+                *of_the_record,
+                *_health(settings, system, desk, link, listener, supervisor, bridges, publisher),
             ],
             [_way_in(network, bridge, system, queued, goes_on) for network, bridge in bridges.items()],
             [_way_out(network, way_out) for network, way_out in ways_out.items()],
@@ -274,13 +278,14 @@ def _health(
     listener: Listener,
     supervisor: Supervisor,
     bridges: Mapping[str, Bridge],
+    publisher: Publisher,
 ) -> list[Part]:
     if settings.health is None:
         return []
     from bot.health import HealthServer  # noqa: PLC0415 - what is not configured is not imported
     from bot.metrics import Parts  # noqa: PLC0415 - see above
 
-    parts = Parts(system, desk, link, listener, supervisor, bridges)
+    parts = Parts(system, desk, link, listener, supervisor, bridges, publisher)
     return [Part("health", HealthServer(settings.health.host, settings.health.port, parts).run)]
 
 

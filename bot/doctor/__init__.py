@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot import keys
 from bot.bridge import Patient
-from bot.doctor import machine
+from bot.doctor import machine, witnesses
 from bot.findings import Finding, Findings, bad, good, surely
 from bot.settings import Effect, Settings, load, weigh
 from bot.settings.mistakes import Mistakes
@@ -42,6 +42,8 @@ async def examined(settings: Settings) -> AsyncIterator[Found]:
     look = await machine.look(path)
     yield Found(CORE, machine.database(path, look))
     async for each in surely("disk", _one(machine.disk, settings.bot.folder)):
+        yield Found(CORE, each)
+    async for each in surely(witnesses.ABOUT, _one(lambda _: witnesses.elsewhere(settings), settings.bot.folder)):
         yield Found(CORE, each)
     async for each in surely("broker", machine.broker(settings)):
         yield Found(CORE, each)
