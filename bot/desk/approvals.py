@@ -135,7 +135,7 @@ class Approvals:
             audit.record(
                 tx,
                 "request",
-                said_by(request.message, call.person),
+                said_by(request.message, call.person, resolved=f"{command.name} {bound.recorded}".strip()),
                 code=request.code,
                 digest=request.digest,
                 targets=[hit.target for hit in stakes.hits],

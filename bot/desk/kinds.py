@@ -79,13 +79,17 @@ def _simple(label: str, read: Callable[[str], T], write: Callable[[T], str], *ho
     return Kind(label, lambda word, _: read(word), write, holds)
 
 
+FREE = "text"
+"""What the kind is called that takes whatever somebody writes."""
+
+
 def _text(most: int) -> Kind[str]:
     def read(word: str) -> str:
         if len(word) > most:
             raise UsageError(f"{quoted(word)} is too long: at most {most} characters.")
         return word
 
-    return _simple("text", read, str, str)
+    return _simple(FREE, read, str, str)
 
 
 _SWITCH = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}

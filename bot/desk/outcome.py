@@ -1,6 +1,7 @@
 """What became of a message, and how that is written down: done, recorded and answered in one transaction."""
 
 import dataclasses
+import time
 from collections.abc import Sequence
 
 from bot.desk.call import Work
@@ -42,6 +43,7 @@ class Outcome:
         """The entry in the record alone."""
         message = received.message
         fields = described(received.id, message, self.command) | ({"late": True} if self.late else {})
+        fields["ms"] = round(max(0.0, time.time() - received.received) * 1000)
         audit.record(tx, "outcome", said_by(message, self.person), result=self.result, **fields)
 
 
@@ -51,10 +53,11 @@ def described(call_id: str, message: Message, command: Command | None) -> dict[s
     return {"id": call_id, "command": name, "standing": message.standing}
 
 
-def said_by(message: Message, person: Person | None) -> audit.About:
+def said_by(message: Message, person: Person | None, **more: audit.Value) -> audit.About:
     """Who said something, where, and on what. The words themselves are not recorded."""
     return audit.about(
         person.name if person else str(message.account),
+        **more,
         person=person.name if person else None,
         account=str(message.account),
         device=message.device,

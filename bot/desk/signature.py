@@ -17,7 +17,7 @@ from inspect import Parameter
 from typing import Any
 
 from bot.desk.grammar import nearest
-from bot.desk.kinds import YES_OR_NO, Kind, Names, kind_of
+from bot.desk.kinds import FREE, YES_OR_NO, Kind, Names, kind_of
 from bot.desk.split import LONGEST_LINE, Quoted, bare_or_quoted, split
 from bot.words.errors import UsageError
 from bot.words.glyphs import quoted
@@ -33,6 +33,9 @@ _BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _BY_KEY = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 
 
+HIDDEN = "…"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bound:
     """What a command is called with. What was left out is left to the handler's defaults."""
@@ -41,6 +44,20 @@ class Bound:
     kwargs: Mapping[str, object]
     text: str
     """The same arguments, however they were typed: one canonical line, which binds to the same values again."""
+    recorded: str
+    """The same without what is somebody's own words: those stand in no record."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Line:
+    """The line that is written of what was typed."""
+
+    words: list[str] = dataclasses.field(default_factory=list[str])
+    recorded: list[str] = dataclasses.field(default_factory=list[str])
+
+    def add(self, kind: Kind[Any], words: str) -> None:
+        self.words.append(words)
+        self.recorded.append(HIDDEN if kind.label == FREE else words)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,32 +138,32 @@ class Signature:
         keyed = self._places(typed)
         args: list[object] = []
         kwargs: dict[str, object] = {}
-        line: list[str] = []
+        line = _Line()
         by_place = len(typed.words) > len(self._placed)  # words of the rest need all places before them filled
         for slot, word in zip(self._placed, typed.words, strict=False):
             value = _value(slot.shown, slot.kind, word, names)
             args.append(value)
             if slot.needed or by_place or not slot.keyed:
-                line.append(bare_or_quoted(slot.kind.write(value)))
+                line.add(slot.kind, bare_or_quoted(slot.kind.write(value)))
             else:  # who reads the line knows what the value is for
-                line.append(_written(slot.shown, slot.kind, value))
+                line.add(slot.kind, _written(slot.shown, slot.kind, value))
         if self._rest is not None:
             for word in typed.words[len(self._placed) :]:
                 value = _value(self._rest.shown, self._rest.kind, word, names)
                 args.append(value)
-                line.append(bare_or_quoted(self._rest.kind.write(value)))
+                line.add(self._rest.kind, bare_or_quoted(self._rest.kind.write(value)))
         for name, slot in self._keyed.items():
             if name in keyed:
                 value = kwargs[name] = _value(slot.shown, slot.kind, keyed[name], names)
-                line.append(_written(slot.shown, slot.kind, value))
+                line.add(slot.kind, _written(slot.shown, slot.kind, value))
         if self._more is not None:
             for name in sorted(typed.more):
                 value = kwargs[name] = _value(name, self._more.kind, typed.more[name], names)
-                line.append(f"{name}={bare_or_quoted(self._more.kind.write(value), behind_key=True)}")
-        text = " ".join(line)
+                line.add(self._more.kind, f"{name}={bare_or_quoted(self._more.kind.write(value), behind_key=True)}")
+        text = " ".join(line.words)
         if len(text) > LONGEST_LINE:  # 1e18 takes more room when it is written out
             raise UsageError(f"The line is too long: written out it may have {LONGEST_LINE} characters.")
-        return Bound(tuple(args), kwargs, text)
+        return Bound(tuple(args), kwargs, text, " ".join(line.recorded))
 
     def _places(self, typed: _Sorted) -> dict[str, str]:
         """Fill the places from keys too, as far as they go without a gap. Returns the keys that are left."""

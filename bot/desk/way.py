@@ -172,23 +172,26 @@ class Way:
         if command.action is Action.STOP or command.urgent:
             if received.running:  # its intent stands there from before a crash
                 return await running.run(command, call, bound)
-            writing = asyncio.ensure_future(intent.beside(self._system.store, self._intent(received, call, command)))
+            writing = asyncio.ensure_future(
+                intent.beside(self._system.store, self._intent(received, call, command, bound))
+            )
             try:
                 return await running.run(command, call, bound)
             finally:
                 await writing
-        await intent.before(self._system.store, self._intent(received, call, command))
+        await intent.before(self._system.store, self._intent(received, call, command, bound))
         if self._system.people.holder_of(call.message.account) is None:
             raise Refused(f"Not run: {call.person.name} was suspended just now.")
         return await running.run(command, call, bound)
 
-    def _intent(self, received: Received, call: Call, command: Command) -> Work:
+    def _intent(self, received: Received, call: Call, command: Command, bound: Bound) -> Work:
         def write(tx: Tx) -> None:
             if command.action is not Action.STOP and inbox.was_edited(tx, received.row):
                 raise Edited
             inbox.begin(tx, received.row)
             fields = described(call.id, call.message, command)
-            audit.record(tx, "intent", said_by(call.message, call.person), **fields)
+            by = said_by(call.message, call.person, resolved=f"{command.name} {bound.recorded}".strip())
+            audit.record(tx, "intent", by, **fields)
 
         return write
 

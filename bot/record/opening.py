@@ -16,6 +16,7 @@ from bot.audit.errors import AuditError
 from bot.audit.note import Checkpoint, Signer, VerifierKey, open_note
 from bot.audit.proofs import tree_root
 from bot.private import sync_folder, write_private
+from bot.record.erasing import erase_again
 from bot.store import Store, Tx, audit, tree
 from bot.words.errors import SettingsError
 from wire.envelope import PrivateKey
@@ -45,6 +46,7 @@ async def opened(folder: Path, root: str) -> AsyncGenerator[Store]:
             why = str(wrong)
             log.error("the record cannot be trusted; nothing privileged is run", why=why)
             store.distrust(why)
+        await erase_again(store, folder)
         yield store
 
 

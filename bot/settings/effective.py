@@ -76,7 +76,7 @@ def _shown(value: object, folder: Path = Path("/")) -> str:
         case Path():
             return str(value.relative_to(folder) if value.is_relative_to(folder) else value)
         case list() | tuple():
-            return ", ".join(map(str, cast("list[object]", value)))
+            return ", ".join(_shown(each, folder) for each in cast("list[object]", value))
         case dict():
             entries = cast("dict[object, object]", value)
             return ", ".join(f"{name} = {entry}" for name, entry in entries.items())

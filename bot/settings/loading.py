@@ -176,8 +176,10 @@ class _Reading:
         folder = os.path.normpath(home.folder)  # by names alone: a disk that hangs must not keep the bot from starting
         for path in audit.witness_files:
             if Path(os.path.normpath(path)).is_relative_to(folder):
-                why = "whoever changes the record could change it there, too; name a file on another disk or machine"
-                self.wrong(("audit", "witness_files"), f"must not be in the bot's own folder: {why}", quoted(str(path)))
+                here = self._file.folder
+                found = path.relative_to(here) if path.is_relative_to(here) else path
+                what = "must not be in the bot's own folder: whoever changes the record there could change this, too"
+                self.wrong(("audit", "witness_files"), what, quoted(str(found)))
 
     def refuse_shared_accounts(self) -> None:
         """An account of two people would act with the rights of either."""

@@ -951,3 +951,9 @@ async def test_a_stop_goes_out_while_the_disk_takes_nothing_and_is_answered_once
         await counter.all_done()
     assert [to_plain(post.document)[:8] for post in await counter.answers()] == ["STOPPING"]
     assert len(await store.read(incidents.all_incidents)) == 1
+
+
+async def test_what_a_command_was_understood_as_is_recorded_without_somebodys_own_words(counter: Counter) -> None:
+    await counter.said("!shutdown walker because it smokes")
+    resolved = [record["resolved"] for record in await counter.records() if record["kind"] == "intent"]
+    assert resolved == ["shutdown … … … …"]

@@ -263,7 +263,7 @@ async def test_a_network_hears_where_nobody_can_tell_whom_the_bot_knows(home: Pa
 
 async def test_a_network_without_an_examination_is_passed_over(home: Path) -> None:
     assert set(await states(with_network(configured(home.parent), None))) == {
-        *("configuration", "folder", "bot's key", "database", "disk", "broker"),
+        *("configuration", "folder", "bot's key", "database", "disk", "witnesses", "broker"),
     }
 
 

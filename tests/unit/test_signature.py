@@ -266,7 +266,7 @@ def test_the_same_arguments_give_the_same_line(signature: Signature, rest: str, 
 
 
 def test_what_was_left_out_is_left_to_the_handler() -> None:
-    assert RUN.bind("walker", TOWN) == Bound(("walker",), {}, "walker")
+    assert RUN.bind("walker", TOWN) == Bound(("walker",), {}, "walker", "walker")
 
 
 @pytest.mark.parametrize(
