@@ -36,7 +36,7 @@ from bot.outgoing import Outgoing
 from bot.record.opening import opened
 from bot.record.parts import parts_of_the_record
 from bot.record.publishing import Publisher
-from bot.settings import Effect, Settings, weigh
+from bot.settings import Effect, Settings, noting, weigh
 from bot.stop.bell import Bell
 from bot.stopkeys import StopKeys
 from bot.store import Store, Tx, audit, outbox, overlay
@@ -84,7 +84,7 @@ async def run(settings: Settings) -> None:
     try:
         async with opened(folder, settings.mqtt.root) as store:
             try:
-                await store.write(lambda tx: audit.record(tx, "started", version=__version__))
+                await store.write(functools.partial(_record_the_start, settings))
                 key = await keys.settled(folder, key, store)
                 stop_keys = await _apply_what_was_changed_from_chat(settings, store)
                 await _run_parts(settings, store, key, stop_keys)
@@ -287,6 +287,11 @@ def _health(
 
     parts = Parts(system, desk, link, listener, supervisor, bridges, publisher)
     return [Part("health", HealthServer(settings.health.host, settings.health.port, parts).run)]
+
+
+def _record_the_start(settings: Settings, tx: Tx) -> None:
+    audit.record(tx, "started", version=__version__)
+    noting.note(tx, settings)
 
 
 async def _record_the_end(store: Store) -> None:

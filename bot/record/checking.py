@@ -33,7 +33,8 @@ Config = Annotated[Path, typer.Option("--config", "-c", envvar="TOCSIN_CONFIG", 
 def verify(
     *,
     witness: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="Checkpoints that are held elsewhere. Give several.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Checkpoints that are held elsewhere. Else those of the configuration."),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="The signatures of all checkpoints, and not the last's.")
@@ -48,7 +49,7 @@ def verify(
     with _incomplete_where_it_fails():
         loaded = settings.load(config)
         keys = _keys(loaded, key)
-        witnessed = [note for path in witness or () for note in _notes(path)]
+        witnessed = [note for path in witness for note in _notes(path)] if witness else _configured(loaded)
         with bar("Checking the record") as tell:
             verdict = verdict_on(loaded.bot.folder / DATABASE, keys, witnessed, progress=tell, all_signatures=every)
         telling.show(showing.judged(verdict), Console(highlight=False))
@@ -95,6 +96,17 @@ def _notes(path: Path) -> list[bytes]:
         raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
     if not found:
         raise SettingsError(f"{quoted(str(path))} holds no checkpoint.", hint="Is it the file of a witness?")
+    return found
+
+
+def _configured(loaded: Settings) -> list[bytes]:
+    """All notes of the witnesses that the configuration names, as far as they can be read from here."""
+    found: list[bytes] = []
+    for path in loaded.audit.witness_files:
+        try:
+            found += _notes(path)
+        except SettingsError as error:  # the others are asked all the same
+            telling.say(str(error))
     return found
 
 

@@ -25,6 +25,7 @@ GOES = (
     ("pin", "DELETE FROM pin WHERE network = ? AND account = ?", ("network", "account")),
     ("request", "DELETE FROM request WHERE code = ?", ("code",)),
     ("overlay", "UPDATE overlay SET by = '(forgotten)' WHERE key = ?", ("key",)),
+    ("known_key", "DELETE FROM known_key WHERE role = ? AND owner = ?", ("role", "owner")),
     ("maintenance", "DELETE FROM maintenance WHERE target = ?", ("target",)),
 )
 """Of each table what becomes of a row that is about somebody who is forgotten; what is found by the inbox first."""

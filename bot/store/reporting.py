@@ -147,6 +147,12 @@ def _maintenance(tx: Tx, whom: Whom) -> list[Row]:
     return _rows(tx, "target, until, person, at", "FROM maintenance WHERE person = ? ORDER BY target", whom.name)
 
 
+def _known_key(tx: Tx, whom: Whom) -> list[Row]:
+    """What is kept to see whether their section of the configuration has changed; the rest is of bot and components."""
+    rest = "FROM known_key WHERE role = 'configuration' AND owner = 'people.' || ? ORDER BY owner"
+    return _rows(tx, "role, owner, key, since", rest, whom.name)
+
+
 def _person_key(tx: Tx, whom: Whom) -> list[Row]:
     """The tag of the key that opens what the record says of them. The key itself is never shown."""
     rest = "FROM person_key WHERE owner IN (SELECT value FROM json_each(?)) ORDER BY owner"
@@ -169,7 +175,7 @@ TABLES: Mapping[str, Find | str] = {
     "course": _course,
     "hand_over": "keys of the bot",
     "roster": _roster,
-    "known_key": "keys of the bot and of components",
+    "known_key": _known_key,
     "maintenance": _maintenance,
     "person_key": _person_key,
     "tree": "hashes",

@@ -51,6 +51,10 @@ def order(tx: Tx) -> None:
     audit.record(tx, "outcome", who, id=ID, command="shutdown", standing="attested", result="done")
 
 
+def name_witnesses(config: Path, *files: Path) -> None:
+    config.write_text(f"{CONFIG}[audit]\nwitness_files = {[str(each) for each in files]}\n")
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "config.toml"
@@ -304,11 +308,24 @@ async def test_the_signatures_of_old_checkpoints_are_checked_where_that_is_asked
 ) -> None:
     witness = tmp_path / "witness"
     witness.write_bytes(await store.read(tree.newest_note) or b"")
-    newest = "SELECT signature FROM checkpoint ORDER BY size DESC LIMIT 1"
-    await store.write(lambda tx: tx.execute(f"UPDATE checkpoint SET signature = ({newest}) WHERE size = 1"))
+    sql = "UPDATE checkpoint SET signature = (SELECT signature FROM checkpoint WHERE size = 3) WHERE size = 1"
+    await store.write(lambda tx: tx.execute(sql))
     assert run(checking.verify, witness=[witness])[0] == State.INTACT
     status, said, _ = run(checking.verify, witness=[witness], every=True)
     assert (status, "its signature is false" in said) == (State.ALTERED, True)
+
+
+async def test_the_witnesses_of_the_configuration_are_asked_as_far_as_they_are_there(
+    config: Path, store: Store, run: Run, tmp_path: Path
+) -> None:
+    witness, away = tmp_path / "witness", tmp_path / "away"
+    witness.write_bytes(await store.read(tree.newest_note) or b"")
+    name_witnesses(config, away, witness)
+    status, said, wrong = run(checking.verify)
+    assert (status, said.startswith("INTACT: ")) == (State.INTACT, True)
+    assert f"{away} cannot be read: No such file or directory." in wrong
+    witness.unlink()
+    assert run(checking.verify)[0] == State.INCOMPLETE
 
 
 @pytest.mark.usefixtures("store")

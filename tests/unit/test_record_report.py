@@ -53,7 +53,13 @@ def live(tx: Tx, who: str) -> None:
     overlay.put(tx, f"people.{who}.suspended", value=True, by="carol")
     said.link(tx, Said(Place("zulip", "stream"), f"copy-{who}"), Said(ROOM, asked.event))
     keychain.put_roster(tx, len(who) + ord(who[-1]), {f"key-of-{who}": who})
+    keychain.note_keys(tx, "configuration", {f"people.{who}": "a hash", **_noted(tx)})
     maintenance.put(tx, maintenance.Work(f"group/{who}s-legs", 2.0, who))
+
+
+def _noted(tx: Tx) -> dict[str, str]:
+    """What was noted of the configuration before."""
+    return dict(tx.execute("SELECT owner, key FROM known_key WHERE role = 'configuration'").fetchall())
 
 
 async def held(store: Store, whom: Whom = OLGA) -> dict[str, list[Row]]:

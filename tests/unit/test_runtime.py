@@ -134,13 +134,16 @@ def test_it_ends_well_when_it_is_told_to(config: Path, signals: tuple[signal.Sig
     assert process.returncode == 0, log
     assert "Traceback" not in log
     assert [json.loads(line)["level"] for line in log.splitlines() if "No connection" not in line] == ["info"]
-    assert recorded(config) == ["record begun", "started", "key changed", "stopped"]
+    assert recorded(config) == ["record begun", "started", "configuration changed", "key changed", "stopped"]
 
 
 def test_it_ends_well_while_the_broker_is_away(config: Path) -> None:
     with started("-m", "bot", "run", "--config", config, until="No connection to the broker") as (process, said):
         log = ended(process, said, signal.SIGTERM)
-    assert (process.returncode, recorded(config)) == (0, ["record begun", "started", "key changed", "stopped"]), log
+    assert (process.returncode, recorded(config)) == (
+        0,
+        ["record begun", "started", "configuration changed", "key changed", "stopped"],
+    ), log
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def test_what_hangs_is_named_and_does_not_keep_the_process(config: Path, hang: s
     (last,) = [json.loads(line) for line in log.splitlines() if "something hangs" in line]
     assert any(what.startswith(name) for what in last["what"])
     assert process.returncode == 1
-    assert recorded(config) == ["record begun", "started", "key changed", "stopped"]
+    assert recorded(config) == ["record begun", "started", "configuration changed", "key changed", "stopped"]
 
 
 def test_it_leaves_no_task_and_no_thread(config: Path) -> None:
@@ -175,7 +178,7 @@ def test_it_leaves_no_task_and_no_thread(config: Path) -> None:
 
     assert asyncio.run(live()) == set()
     assert set(threading.enumerate()) == before
-    assert recorded(config) == ["record begun", "started", "key changed", "stopped"]
+    assert recorded(config) == ["record begun", "started", "configuration changed", "key changed", "stopped"]
 
 
 class Network:
@@ -357,7 +360,15 @@ async def test_a_command_that_runs_at_the_end_ends_well_and_is_answered(
             await asyncio.sleep(0)  # there is no event for it; each turn of the loop brings it nearer
         go_on.set()
     assert life.network.diary == ["says at the top", "stops"]
-    assert recorded(peopled) == ["record begun", "started", "key changed", "intent", "outcome", "stopped"]
+    assert recorded(peopled) == [
+        "record begun",
+        "started",
+        "configuration changed",
+        "key changed",
+        "intent",
+        "outcome",
+        "stopped",
+    ]
 
 
 @pytest.mark.parametrize(("suspended", "counts"), [("", False), ("suspended = false", True)])
@@ -403,7 +414,7 @@ def test_a_port_that_is_taken_is_told_in_a_sentence_and_ends_the_bot(config: Pat
     assert process.returncode == 1
     assert "Error: Health cannot be served at 127.0.0.1:" in log
     assert "Traceback" not in log
-    assert recorded(config) == ["record begun", "started", "key changed", "stopped"]
+    assert recorded(config) == ["record begun", "started", "configuration changed", "key changed", "stopped"]
 
 
 def test_health_is_served_where_it_is_configured(config: Path) -> None:
