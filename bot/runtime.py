@@ -144,6 +144,7 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey, stop_key
     claims = Claims(store, settings.bot.alarms, queued=queued)
     listener = Listener(root, bell, registry, claimed=claims)
     await listener.subscribe(link)
+    publisher, of_the_record = parts_of_the_record(settings, store, link, queued=queued)
     system = System(
         catalogue=Catalogue.installed(settings.commands),
         registry=registry,
@@ -162,13 +163,13 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey, stop_key
         attending=lambda message: _attending(bridges, message),
         verifying=lambda: {network: each for network, each in bridges.items() if isinstance(each, Verifying)},
         explaining=lambda: {network: each for network, each in bridges.items() if isinstance(each, Explaining)},
+        witnessed=publisher.notes,
         stop_keys=stop_keys,
     )
     desk = Desk(system, queued=queued)
     bridges = _bridges(settings, system, desk, queued)
     ways_out.update({network: Outgoing(network, bridge, store) for network, bridge in bridges.items()})
     housekeeping = Housekeeping(store, settings.bot.alarms, queued=queued)
-    publisher, of_the_record = parts_of_the_record(settings, store, link, queued=queued)
 
     def goes_on() -> bool:
         """What nobody can stop must not go on working: where no network with people is left, components hold."""

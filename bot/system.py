@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,10 @@ from bot.words.people import People
 if TYPE_CHECKING:  # both work on calls, and a call carries the system
     from bot.desk.approvals import Approvals
     from bot.outgoing import Outgoing
+
+
+async def _by_nobody() -> Sequence[bytes]:
+    return ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class System:
     """By network, where people can compare who they are."""
     explaining: Callable[[], Mapping[str, Explaining]] = dict[str, Explaining]
     """By network, where it is known who can read whom."""
+    witnessed: Callable[[], Awaitable[Sequence[bytes]]] = _by_nobody
+    """The notes of the record that its witnesses hold now."""
     stop_keys: StopKeys = dataclasses.field(default_factory=lambda: StopKeys({}, People()))
 
     @property

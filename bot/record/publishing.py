@@ -69,6 +69,11 @@ class Publisher:
         """How each witness stands."""
         return [each.sight() for each in self._errands]
 
+    async def notes(self) -> list[bytes]:
+        """What the witnesses hold now, of those that can be asked and answer."""
+        held = await asyncio.gather(*(each.held() for each in self._errands))
+        return [note for note in held if note is not None]
+
     def changed(self) -> None:
         """Something was written. To be called after commits; it costs nothing."""
         self._changed.set()

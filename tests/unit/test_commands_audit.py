@@ -1,5 +1,6 @@
 """`!audit` and what begins so, as people type it and read the answers."""
 
+import dataclasses
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from bot.desk.command import Command
 from bot.desk.grammar import Line
 from bot.desk.rest import LONGEST_ANSWER
 from bot.record import held_keys, opening
-from bot.store import Store, Tx, audit
+from bot.store import Store, Tx, audit, tree
 from bot.system import System
 from bot.words.document import Code, Document
 from bot.words.errors import StoreError, TocsinError, UsageError
@@ -115,7 +116,21 @@ async def test_an_intact_record_is_said_to_be_so_as_far_as_can_be_known_here(ask
     assert said.startswith("INCOMPLETE: nothing altered was found, but not all evidence was there.")
     assert "2 entries, root " in said
     assert "No witness was asked" in said
-    assert said.endswith("tocsin audit verify --witness FILE")
+
+
+async def test_what_witnesses_hold_is_asked_for_and_speaks(ask: Ask, store: Store) -> None:
+    await store.write(order)
+    note = await store.read(tree.newest_note)
+    assert note is not None
+
+    async def held() -> list[bytes]:
+        return [note]
+
+    call = ask("olga")
+    call = dataclasses.replace(call, system=dataclasses.replace(call.system, witnessed=held))
+    assert "\n".join(await says(check, call)).startswith("INTACT")
+    await store.write(lambda tx: tx.execute("DELETE FROM audit"))
+    assert "\n".join(await says(check, call)).startswith("ALTERED")
 
 
 async def test_an_altered_record_is_told(ask: Ask, store: Store) -> None:

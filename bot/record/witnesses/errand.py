@@ -85,6 +85,14 @@ class Errand:
         lacks_s = 0.0 if self._lacks_since is None else self._clock() - self._lacks_since
         return Sight(self.witness.name, lacks_s, max(0, self._head.size - self._held))
 
+    async def held(self) -> bytes | None:
+        """The newest note that the witness holds, if it says so soon."""
+        try:
+            async with asyncio.timeout(MAY_TAKE_S):
+                return await self.witness.latest()
+        except (NotWitnessed, TimeoutError):
+            return None
+
     async def run(self) -> None:
         """Bring what is offered until cancelled. It ends where nothing more may be brought."""
         await self._insist(self._ask)
