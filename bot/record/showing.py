@@ -19,6 +19,7 @@ HEAD = ("no.", "UTC", "kind", "who", "id", "what")
 BEGINNING = 8
 """So much of an id is shown where it is only to be known again."""
 LONGEST_VALUE = 40
+LONGEST_WORD = 20
 LONGEST_ABOUT = 120
 MINUTE_S = 60
 STATES = {
@@ -31,7 +32,7 @@ SAID = {
     State.ALTERED: "something is not what was signed, or is gone.",
     State.INCOMPLETE: "nothing altered was found, but not all evidence was there.",
 }
-GOES_WITHOUT_SAYING = frozenset({"kind", "at", "id", "standing", "digest", "command", "result", *NAMES_SOMEBODY})
+GOES_WITHOUT_SAYING = frozenset({"kind", "at", "id", "standing", "digest", "command", "result", "ms", *NAMES_SOMEBODY})
 """Of what stands in an entry this has a column of its own, or says nothing in one line."""
 
 
@@ -134,15 +135,23 @@ def _kind(found: Found) -> Span:
 def _about(found: Found) -> Span:
     """What happened, in one short line: the command and its result first."""
     fields = found.entry.fields
-    command, result = fields.get("command"), fields.get("result")
+    inside = (each["resolved"] for each in found.entry.people if each and each.get("resolved"))
+    command, result = next(inside, fields.get("command")), fields.get("result")
     words = [": ".join(str(each) for each in (command and f"!{command}", result) if each)]
     words += [
-        f"{name} {cut(said(value), LONGEST_VALUE)}"
+        f"{name} {_short(said(value))}"
         for name, value in fields.items()
         if name not in GOES_WITHOUT_SAYING and value not in (None, "", [])
     ]
+    if isinstance(ms := fields.get("ms"), int):
+        words.append(f"in {ms} ms" if ms < 1000 else f"in {span(ms / 1000)}")  # noqa: PLR2004 - a second
     tone = Tone.PLAIN if result is None else Tone.GOOD if result == "done" else Tone.WARN
     return Span(cut(", ".join(filter(None, words)), LONGEST_ABOUT), tone=tone)
+
+
+def _short(value: str) -> str:
+    """A value in one line. Of a key its beginning says which."""
+    return cut(value, LONGEST_VALUE if " " in value else LONGEST_WORD)
 
 
 def _when(at: dt.datetime, now: dt.datetime) -> str:

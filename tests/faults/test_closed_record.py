@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import subprocess
 from collections.abc import Generator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from bot import keys
 from bot.store import audit
+from demo.process import ProcessError
 from tests.faults.field import Field, running, until
 from tests.faults.small_disk import full, impossible, mounted
 from wire.clock import boot_clock
@@ -76,6 +78,25 @@ async def test_a_disk_that_is_full(tmp_path: Path) -> None:
     with mounted(tmp_path / "small", "24m") as small:
         async with running(tmp_path, state=small) as field:
             await waits_and_a_stop_goes(field, full(small))
+
+
+def remounted(folder: Path, mode: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{mode}", str(folder)], check=True)  # noqa: S603, S607 - our own words
+
+
+async def test_a_disk_that_is_read_only_at_the_start(tmp_path: Path) -> None:
+    if reason := impossible():
+        pytest.skip(reason)
+    with mounted(tmp_path / "small", "24m") as small:
+        async with running(tmp_path, state=small) as field:
+            await field.bot.stop()
+            remounted(small, "ro")
+            with pytest.raises(ProcessError, match=r"Error: .*[Rr]ead-only"):
+                await field.begun()
+            remounted(small, "rw")
+            await field.begun()
+            await field.work()
+            await field.stopped()
 
 
 def flip_one_bit_of_an_entry(database: Path) -> None:
