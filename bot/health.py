@@ -157,6 +157,8 @@ class HealthServer:
             yield _Line(False, f"store {depths}")
         else:
             yield _Line(True, "store ok")
+            doubt = parts.system.store.distrusted
+            yield _Line(not doubt, f"record cannot be trusted: {doubt}" if doubt else "record ok")
             yield _Line(True, f"disk {depths.full:.0%} full")
 
     async def _depths(self) -> Depths | str:

@@ -91,6 +91,8 @@ def families(parts: Parts, pulse: Pulse, depths: Depths | None) -> Iterator[Metr
     yield from _of_the_wire(parts)
     yield _counters("commands", "Commands by what became of them.", "result", parts.desk.counts)
     yield from _of_the_bridges(parts)
+    said = "Whether the record cannot be trusted: nothing privileged is run then."
+    yield _gauge("record_distrusted", said, bool(parts.system.store.distrusted))
     if parts.publisher is not None:
         yield from of_the_witnesses(parts.publisher)
     yield from _of_the_store(parts, depths)

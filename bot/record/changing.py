@@ -1,4 +1,4 @@
-"""`tocsin audit erase` and `tocsin audit rotate-key`: the two that change something. The bot must not run."""
+"""`tocsin audit erase`, `resume` and `rotate-key`: those that change something. The bot must not run."""
 
 import asyncio
 from pathlib import Path
@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from bot import rotation, settings, telling
+from bot import keys, rotation, settings, telling
 from bot.record import erasing
-from bot.record.opening import PUBLIC, opened
+from bot.record.opening import PUBLIC, opened, take_in
+from bot.store import Store
 from bot.store.reporting import Whom
 from bot.words.errors import StoreError, UsageError
 
@@ -32,6 +33,19 @@ def rotate_key(config: Config = Path("config.toml")) -> None:
         old, new = asyncio.run(rotation.rotate_audit_key(loaded.bot.folder, loaded.mqtt.root))
         typer.echo(f"The record is sealed with a new key from now on. It was:\n\n  {old}\n\nIt is:\n\n  {new}\n")
         typer.echo(f"Give the new one to everybody who checks the record. Both are in {loaded.bot.folder / PUBLIC}.")
+
+
+def resume(config: Config = Path("config.toml")) -> None:
+    """Sign what was recorded while nothing could be signed, after you have looked at it."""
+    with telling.errors_told():
+        loaded = settings.load(config)
+        first, last = asyncio.run(_resume(loaded.bot.folder))
+        typer.echo(f"Entries {first} to {last} are in the record now, and it says that they were taken in unsigned.")
+
+
+async def _resume(folder: Path) -> tuple[int, int]:
+    async with Store.opened(folder / keys.DATABASE) as store:
+        return await take_in(store, folder)
 
 
 def erase(

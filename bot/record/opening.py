@@ -18,7 +18,7 @@ from bot.audit.proofs import tree_root
 from bot.private import sync_folder, write_private
 from bot.record.erasing import erase_again
 from bot.store import Store, Tx, audit, tree
-from bot.words.errors import SettingsError
+from bot.words.errors import SettingsError, StoreError
 from wire.envelope import PrivateKey
 
 KEY = "audit.key"
@@ -64,11 +64,42 @@ async def _seal(store: Store, folder: Path, root: str) -> None:
     except FileNotFoundError:
         raise _Wrong(f"its key {folder / KEY} is missing; bring it back from a backup") from None
     signer = Signer(known.origin, key)
-    note, last = await store.read(lambda tx: (tree.newest_note(tx), tree.last_number(tx)))
-    if last != known.frontier.size:
-        raise _Wrong(f"it has entries up to {last}, and {known.frontier.size} were signed")
+    await _require_fit(store, folder, known, signer.verifier)
+    last, signed = await store.read(tree.last_number), known.frontier.size
+    if last < signed:
+        raise _Wrong(f"its end is gone: it has entries up to {last}, and {signed} were signed")
+    if last > signed:
+        raise _Wrong(f"entries {signed + 1} to {last} were never signed. `tocsin audit resume` takes them in")
+    show_key(folder, signer.verifier)
+    store.seal_with(tree.Seal(signer))
+
+
+async def take_in(store: Store, folder: Path) -> tuple[int, int]:
+    """Seal what was recorded while nothing could be sealed: a person has decided that. Returns the numbers, both ends.
+
+    What was signed before must be as it was. An entry says what was taken in.
+    """
+    known = await store.read(tree.of)
+    if known is None:
+        raise StoreError("There is no record yet.")
+    signer = Signer(known.origin, keys.load(folder / KEY))
     try:
-        checkpoint = Checkpoint.parse(open_note(note or b"", signer.verifier)[0])
+        await _require_fit(store, folder, known, signer.verifier)
+    except _Wrong as wrong:
+        raise StoreError(f"Nothing was changed: {wrong}.", hint="Run: tocsin audit verify") from wrong
+    first, last = known.frontier.size + 1, await store.read(tree.last_number)
+    if last < first:
+        raise StoreError("Nothing was changed: no entry is without a signature.")
+    store.seal_with(tree.Seal(signer))
+    await store.write(lambda tx: audit.record(tx, "unsigned entries taken in", first=first, last=last))
+    return first, last
+
+
+async def _require_fit(store: Store, folder: Path, known: tree.Tree, key: VerifierKey) -> None:
+    """The tree is that of the newest checkpoint, ours, and the entries that it is over are there."""
+    note = await store.read(tree.newest_note)
+    try:
+        checkpoint = Checkpoint.parse(open_note(note or b"", key)[0])
     except AuditError as error:
         raise _Wrong(f"its newest checkpoint is not signed with {folder / KEY} ({error.what})") from error
     if (checkpoint.size, checkpoint.root) != (known.frontier.size, known.frontier.root()):
@@ -79,12 +110,12 @@ async def _seal(store: Store, folder: Path, root: str) -> None:
         raise _Wrong(f"a part of its tree is damaged ({error.what})") from error
     if root_of_entries != checkpoint.root:
         raise _Wrong("its newest entries are not those that were signed")
-    show_key(folder, signer.verifier)
-    store.seal_with(tree.Seal(signer))
 
 
 async def _begin(store: Store, folder: Path, root: str) -> None:
     """The first time: what was recorded before there was a tree goes into it, in the commit of the first checkpoint."""
+    if (folder / PUBLIC).exists() and await store.read(tree.last_number):
+        raise _Wrong("its tree is gone")
     path = folder / KEY
     try:
         key = keys.load(path)
@@ -92,7 +123,6 @@ async def _begin(store: Store, folder: Path, root: str) -> None:
         write_private(path, seed := os.urandom(keys.SEED_LENGTH))
         key = PrivateKey(seed)
     signer = Signer(f"{root}/record/{os.urandom(ORIGIN_LENGTH).hex()}", key)
-    show_key(folder, signer.verifier)
     store.seal_with(tree.Seal(signer))
 
     def write(tx: Tx) -> None:
@@ -100,6 +130,7 @@ async def _begin(store: Store, folder: Path, root: str) -> None:
         audit.record(tx, "record begun", key=str(signer.verifier), earlier=earlier)
 
     await store.write(write)
+    show_key(folder, signer.verifier)
 
 
 async def settled(store: Store, folder: Path) -> None:

@@ -139,8 +139,8 @@ async def test_it_is_alive(server: HealthServer) -> None:
 async def test_it_is_not_ready_while_the_broker_is_away_and_says_since_when(server: HealthServer) -> None:
     answer = await get(server, "/readyz")
     assert answer.status == 503
-    bell, mqtt, chat, store, disk = answer.lines
-    assert (bell, chat, store) == ("bell ready", "chat ready", "store ok")
+    bell, mqtt, chat, store, record, disk = answer.lines
+    assert (bell, chat, store, record) == ("bell ready", "chat ready", "store ok", "record ok")
     assert re.fullmatch(r"mqtt away since \d\d:\d\d UTC", mqtt)
     assert disk.startswith("disk ")
     assert disk.endswith("% full")

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
@@ -10,10 +11,11 @@ import pytest
 from bot import keys, rotation
 from bot.audit.note import Checkpoint, VerifierKey, open_note
 from bot.desk import intent
+from bot.private import write_private
 from bot.record import opening
 from bot.record.opening import opened
 from bot.store import Store, Tx, audit, tree
-from bot.words.errors import Refused, SettingsError
+from bot.words.errors import Refused, SettingsError, StoreError
 from wire.messages import ROOT
 
 DUMPS = sorted((Path(__file__).parent / "old_databases").glob("*.sql"))
@@ -81,7 +83,7 @@ async def test_what_an_older_version_recorded_goes_into_the_tree_and_names_nobod
         assert not [entry for (entry,) in raw if b"olga" in entry or b"otto" in entry]
 
 
-def laid_down(folder: Path, dump: Path, *entries: dict[str, object]) -> None:
+def laid_down(folder: Path, dump: Path, *entries: Mapping[str, object]) -> None:
     with sqlite3.connect(folder / keys.DATABASE) as database:
         database.executescript(dump.read_text(encoding="utf-8"))
         for each in entries:
@@ -200,3 +202,43 @@ async def test_a_work_that_only_reads_needs_no_trust(tmp_path: Path) -> None:
             return tree.last_number(tx)
 
         assert await store.read(look) == 1
+
+
+async def test_what_was_recorded_without_the_key_is_taken_in_when_a_person_says_so(tmp_path: Path) -> None:
+    async with opened(tmp_path, ROOT) as store:
+        await note(store, "signed")
+    key = (tmp_path / opening.KEY).read_bytes()
+    (tmp_path / opening.KEY).unlink()
+    async with opened(tmp_path, ROOT) as store:
+        await note(store, "without the key")
+    write_private(tmp_path / opening.KEY, key)
+    async with opened(tmp_path, ROOT) as store:
+        assert "entries 3 to 3 were never signed" in store.distrusted
+        assert "tocsin audit resume" in store.distrusted
+    async with Store.opened(tmp_path / keys.DATABASE) as store:
+        assert await opening.take_in(store, tmp_path) == (3, 3)
+    async with opened(tmp_path, ROOT) as store:
+        assert store.distrusted == ""
+        assert (await head(store)).size == 4
+        (taken,) = [each for each in await store.read(audit.everything) if each.kind == "unsigned entries taken in"]
+        assert (taken.fields["first"], taken.fields["last"]) == (3, 3)
+        with pytest.raises(StoreError, match="no entry is without a signature"):
+            await opening.take_in(store, tmp_path)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE checkpoint SET root = zeroblob(32)", "UPDATE audit SET entry = x'7b7d'"])
+async def test_nothing_is_taken_in_behind_what_was_altered(tmp_path: Path, statement: str) -> None:
+    async with opened(tmp_path, ROOT) as store:
+        await note(store, "signed")
+    run_on(tmp_path, statement, "INSERT INTO audit (entry) VALUES (x'7b7d')")
+    async with Store.opened(tmp_path / keys.DATABASE) as store:
+        with pytest.raises(StoreError, match="Nothing was changed"):
+            await opening.take_in(store, tmp_path)
+
+
+async def test_a_tree_that_is_gone_is_not_begun_anew_over_what_is_there(tmp_path: Path) -> None:
+    async with opened(tmp_path, ROOT) as store:
+        await note(store, "signed")
+    run_on(tmp_path, "DELETE FROM tree", "DELETE FROM tile", "DELETE FROM checkpoint")
+    async with opened(tmp_path, ROOT) as store:
+        assert store.distrusted == "its tree is gone"
