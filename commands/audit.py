@@ -13,9 +13,11 @@ from bot.desk.rest import LONGEST_ANSWER
 from bot.record import finding, held_keys, proving, showing
 from bot.record.opening import PUBLIC
 from bot.record.verifying import verify
+from bot.record.witnesses.aside import Aside
 from bot.store import Tx, searching
 from bot.store.searching import Record
 from bot.words.document import Document, code, document, mono, text
+from bot.words.errors import UsageError
 from bot.words.people import Role
 
 NEWEST = 10
@@ -25,6 +27,7 @@ MAY_TAKE_S = 120.0
 """A record of many million entries is not checked here, but at the machine."""
 
 T = TypeVar("T")
+_ASIDE = Aside("record")
 
 
 @command("audit", role=Role.OPERATOR, action=Action.INSPECT, summary="Show what was recorded last")
@@ -66,7 +69,7 @@ async def check(call: Call) -> Document:
     path = call.system.store.path
     keys = await asyncio.to_thread(held_keys.in_file, path.with_name(PUBLIC))
     witnessed = await call.system.witnessed()  # before the record is read: it goes on growing
-    return showing.judged(await asyncio.to_thread(verify, path, keys, witnessed))
+    return showing.judged(await _alone(lambda: verify(path, keys, witnessed)))
 
 
 @command("audit prove", role=Role.OPERATOR, action=Action.INSPECT, summary="Make a proof of one entry, by its number")
@@ -91,4 +94,11 @@ async def _aside(call: Call, work: Callable[[Tx], T]) -> T:
         with searching.opened(call.system.store.path) as tx:
             return work(tx)
 
-    return await asyncio.to_thread(read)
+    return await _alone(read)
+
+
+async def _alone(work: Callable[[], T]) -> T:
+    """In a thread of its own, one at a time: what takes long here must hold up neither the bridges nor the end."""
+    if _ASIDE.is_at_work:
+        raise UsageError("Somebody is looking through the record just now.", hint="Ask again in a moment.")
+    return await _ASIDE.run(work)

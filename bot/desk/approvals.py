@@ -19,7 +19,7 @@ from bot.desk.card import card_of, digest_of, line_of, stakes_of
 from bot.desk.command import Command
 from bot.desk.decision import CROWDED, EDITED, REMOVED, SUSPENDED, Beginning, approved, end, tell, was_decided
 from bot.desk.grammar import parse
-from bot.desk.outcome import described, said_by
+from bot.desk.outcome import described, resolved, said_by
 from bot.desk.rest import LONGEST_ANSWER
 from bot.desk.signature import Bound
 from bot.store import Store, Tx, audit, requests
@@ -135,7 +135,7 @@ class Approvals:
             audit.record(
                 tx,
                 "request",
-                said_by(request.message, call.person, resolved=f"{command.name} {bound.recorded}".strip()),
+                said_by(request.message, call.person, resolved=resolved(command, bound)),
                 code=request.code,
                 digest=request.digest,
                 targets=[hit.target for hit in stakes.hits],

@@ -55,8 +55,10 @@ def end(request: Request, state: State, why: str | None, tx: Tx, was: State = St
     if not requests.decide(tx, request.code, state, why or "", was=was):
         return False
     fields: dict[str, audit.Value] = {"id": request.id, "code": request.code}
-    if state is State.VOID or why is None:
-        audit.record(tx, f"request {state}", why=why, **fields)
+    if why is None:
+        audit.record(tx, f"request {state}", **fields)
+    elif state is State.VOID:  # the reason may name the one who asked
+        audit.record(tx, f"request {state}", audit.about(request.person, why=why), **fields)
     else:
         audit.record(tx, f"request {state}", audit.about(why, by=why), **fields)
     tell(tx, request, text("Your request ", mono(request.code), f" {WORDS[state].format(why)}."), ())

@@ -9,6 +9,8 @@ from bot.store import Store
 from bot.words.errors import Refused, StoreError
 
 DISK_MAY_TAKE_S = 0.25
+LOOK_MAY_TAKE_S = 30.0
+"""At the first command after a start, for a record of some million entries."""
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +26,7 @@ class Late(Refused):
 
 async def before(store: Store, work: Work, *, if_late: Work | None = None) -> None:
     """Have an intent on disk, soon, or raise Refused. `if_late` is written right behind one that came too late."""
+    await _examined(store)
     if store.distrusted:
         raise Refused(f"Not run: the record cannot be trusted: {store.distrusted}.", hint="Run: tocsin audit verify")
     writing = asyncio.ensure_future(store.write(work))
@@ -37,6 +40,16 @@ async def before(store: Store, work: Work, *, if_late: Work | None = None) -> No
         writing.result()
     except StoreError as error:
         raise Refused("Not run: it cannot be recorded.", hint=error.hint) from error
+
+
+async def _examined(store: Store) -> None:
+    """At the start the whole record is looked at once, before anybody builds on it."""
+    if not store.examined.is_set():
+        try:
+            async with asyncio.timeout(LOOK_MAY_TAKE_S):
+                await store.examined.wait()
+        except TimeoutError:
+            raise Refused("Not run: the record is still being looked at.", hint="Send it again in a moment.") from None
 
 
 async def beside(store: Store, work: Work) -> None:

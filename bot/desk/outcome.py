@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 from bot.desk.call import Work
 from bot.desk.command import Command
+from bot.desk.signature import Bound
 from bot.store import Tx, audit, inbox, outbox
 from bot.store.inbox import Received
 from bot.words.document import Document
+from bot.words.glyphs import cut
 from bot.words.message import Lane, Message, Post
 from bot.words.people import Person
+
+LONGEST_RESOLVED = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,3 +69,8 @@ def said_by(message: Message, person: Person | None, **more: audit.Value) -> aud
         event=message.event,
         text=audit.digest(message.text),
     )
+
+
+def resolved(command: Command, bound: Bound) -> str:
+    """What a command was understood as, without anybody's own words."""
+    return cut(f"{command.name} {bound.recorded}".strip(), LONGEST_RESOLVED)

@@ -17,7 +17,7 @@ from bot.desk.call import Call, Work
 from bot.desk.command import Command
 from bot.desk.grammar import Line
 from bot.desk.limits import Limits, TooMany
-from bot.desk.outcome import Outcome, described, said_by
+from bot.desk.outcome import Outcome, described, resolved, said_by
 from bot.desk.rest import LONGEST_ANSWER
 from bot.desk.running import Ran
 from bot.desk.signature import Bound
@@ -190,7 +190,7 @@ class Way:
                 raise Edited
             inbox.begin(tx, received.row)
             fields = described(call.id, call.message, command)
-            by = said_by(call.message, call.person, resolved=f"{command.name} {bound.recorded}".strip())
+            by = said_by(call.message, call.person, resolved=resolved(command, bound))
             audit.record(tx, "intent", by, **fields)
 
         return write

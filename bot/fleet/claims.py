@@ -9,9 +9,13 @@ from collections.abc import Awaitable, Callable
 
 from bot.store import Store, Tx, audit, keychain, outbox
 from bot.words.document import Items, Tone, document, mono, strong, text
+from bot.words.glyphs import cut
 from bot.words.message import Lane, Place, Post
 
 MOST_SHOWN = 20
+MOST_NAMED = 100
+LONGEST_NAMED = 200
+"""What an entry of the record has room for."""
 CHANGED_EVERY_S = 60.0
 """How often a change of one component is told. What it claims when that time is over is what counts."""
 
@@ -66,7 +70,8 @@ class Claims:
             return False
         before = set(gone[component].split("\n")) - {""}
         new, lost = sorted(set(claims) - before), sorted(before - set(claims))
-        audit.record(tx, "component changed", component=component, new=new, gone=lost)
+        digest = audit.digest(now)
+        audit.record(tx, "component changed", component=component, new=_few(new), gone=_few(lost), digest=digest)
         lines = [*(text("now: ", mono(each)) for each in new), *(text("no longer: ", mono(each)) for each in lost)]
         words = document(
             text(strong("CHANGED", Tone.WARN), ": the component ", mono(component), " claims something else."),
@@ -77,3 +82,9 @@ class Claims:
         for place in self._alarms:
             outbox.queue(tx, Post(place, words, Lane.ALERT))
         return True
+
+
+def _few(claims: list[str]) -> list[str]:
+    """As many as fit into an entry. The digest is of all of them."""
+    named = [cut(each, LONGEST_NAMED) for each in claims[:MOST_NAMED]]
+    return [*named, f"and {len(claims) - MOST_NAMED} more"] if len(claims) > MOST_NAMED else named

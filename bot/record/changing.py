@@ -10,7 +10,6 @@ from bot import keys, rotation, settings, telling
 from bot.record import erasing
 from bot.record.opening import PUBLIC, opened, take_in
 from bot.store import Store
-from bot.store.reporting import Whom
 from bot.words.errors import StoreError, UsageError
 
 Config = Annotated[Path, typer.Option("--config", "-c", envvar="TOCSIN_CONFIG", help="The configuration file.")]
@@ -21,6 +20,7 @@ This forgets {name}. Nothing brings it back.
   - The record still says what was done and when, and proves it; it does not say any more
     that it was {name}. Their accounts, devices, places and messages are gone from it.
   - What they wrote and what they were answered is gone from the inbox and the outbox.
+  - The keys of the Matrix device stay as they are; they hold no messages.
   - Backups from before know {name} still. One that is brought back forgets them at the
     start, as long as the file `{forgotten}` in the bot's folder stays.
 """
@@ -79,5 +79,4 @@ async def _erase(folder: Path, root: str, person: str) -> int:
                 hint="Run: tocsin audit verify",
             )
         accounts = await store.read(lambda tx: erasing.known_accounts(tx, person))
-        whom = Whom(person, accounts | {person} if ":" in person else accounts)
-        return await erasing.erase(store, folder, whom)
+        return await erasing.erase(store, folder, erasing.whom_of(person, accounts))

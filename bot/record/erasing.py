@@ -27,10 +27,15 @@ def known_accounts(tx: Tx, name: str) -> frozenset[str]:
     return frozenset(str(each["account"]) for each in people if each.get("person") == name and each.get("account"))
 
 
+def whom_of(name: str, accounts: frozenset[str]) -> Whom:
+    """Somebody by the name that the record has, or by an account where they were never listed."""
+    return Whom(name, accounts | {name} if ":" in name else accounts)
+
+
 async def erase(store: Store, folder: Path, whom: Whom) -> int:
-    """Forget somebody for good. Returns how many keys are gone."""
-    tags = await store.read(lambda tx: forgetting.tags_of(tx, whom))
-    if not tags:
+    """Forget somebody for good. Returns how many keys and rows that was."""
+    tags, rows = await store.read(lambda tx: (forgetting.tags_of(tx, whom), forgetting.rows_of(tx, whom)))
+    if not tags and not rows:
         return 0
     _remember(folder, tags)  # first: whatever is cut off now is finished at the next start
 
@@ -39,7 +44,7 @@ async def erase(store: Store, folder: Path, whom: Whom) -> int:
         audit.record(tx, "person forgotten", tags=tags)
 
     await store.write(write)
-    return len(tags)
+    return len(tags) + rows
 
 
 async def erase_again(store: Store, folder: Path) -> None:
@@ -49,13 +54,16 @@ async def erase_again(store: Store, folder: Path) -> None:
         tags = path.read_text(encoding="utf-8").split() if path.exists() else []
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The file {path} cannot be read: {error}.", hint="It says who was forgotten.") from error
-    back = await store.read(lambda tx: sorted(forgetting.those_with_keys(tx, tags)))
+    back = await store.read(lambda tx: forgetting.owners_of(tx, tags))
     if not back:
         return
+    accounts = {owner: await store.read(lambda tx, owner=owner: known_accounts(tx, owner)) for owner in back.values()}
 
     def write(tx: Tx) -> None:
-        forgetting.drop_keys(tx, back)
-        audit.record(tx, "person forgotten again", tags=back)
+        for tag, owner in back.items():
+            forgetting.forget(tx, whom_of(owner, accounts[owner]))
+            forgetting.drop_keys(tx, [tag])
+        audit.record(tx, "person forgotten again", tags=sorted(back))
 
     await store.write(write)
     log.warning("people who were forgotten came back with the database, and are forgotten again", count=len(back))
@@ -65,7 +73,7 @@ def _remember(folder: Path, tags: list[str]) -> None:
     path = folder / FORGOTTEN
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.writelines(f"{tag}\n" for tag in tags)
+            file.writelines(f"\n{tag}\n" for tag in tags)  # a line before it may be torn
             file.flush()
             os.fsync(file.fileno())
         sync_folder(folder)

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from bot.audit.errors import AuditError
 from bot.record import held_keys
 from bot.record.opening import PUBLIC
 from bot.record.verdict import State, Verdict
 from bot.record.verifying import verify
+from bot.record.witnesses.aside import Aside
 from bot.store import Store, Tx, audit, outbox
 from bot.words.document import Tone, document, mono, strong, text
-from bot.words.errors import SettingsError, StoreError
+from bot.words.errors import StoreError
 from bot.words.message import Lane, Place, Post
 
 EVERY_S = 86_400.0
@@ -38,29 +38,29 @@ class Guard:
         self._alarms = alarms
         self._queued = queued
         self._pause = pause
+        self._aside = Aside("record guard")
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         if self._store.distrusted:
+            self._store.examined.set()
             await self._tell(self._store.distrusted)
         while not self._store.distrusted:
-            verdict = await asyncio.to_thread(self._look)
-            if verdict is not None and verdict.state is State.ALTERED:
+            verdict = await self._aside.run(self._look)
+            if verdict.state is State.ALTERED:
                 self._store.distrust(_worst(verdict))
                 log.error("the record was altered; nothing privileged is run", why=self._store.distrusted)
+                self._store.examined.set()
                 await self._tell(self._store.distrusted)
             else:
-                log.debug("the record was looked at", entries=verdict.size if verdict else None)
+                self._store.examined.set()
+                log.debug("the record was looked at", entries=verdict.size)
             await self._pause(EVERY_S)
         await asyncio.get_running_loop().create_future()  # a person must look; the next start begins anew
 
-    def _look(self) -> Verdict | None:
+    def _look(self) -> Verdict:
         path = self._store.path
-        try:
-            return verify(path, held_keys.in_file(path.with_name(PUBLIC)), [])
-        except (SettingsError, AuditError) as error:
-            log.error("the record could not be looked at", error=error.what)
-            return None
+        return verify(path, held_keys.beside_the_record(path.with_name(PUBLIC)), [])
 
     async def _tell(self, why: str) -> None:
         words = document(

@@ -1,7 +1,9 @@
 """The keys that a record may be signed with, as somebody holds them: typed, or in a file with one on each line."""
 
+import contextlib
 from pathlib import Path
 
+from bot.audit.errors import BadKey
 from bot.audit.note import VerifierKey
 from bot.words.errors import SettingsError
 
@@ -27,3 +29,16 @@ def in_file(path: Path) -> list[VerifierKey]:
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} holds no keys.", hint="Give the key of the record: --key VKEY") from error
     return [VerifierKey.parse(line) for line in lines]
+
+
+def beside_the_record(path: Path) -> list[VerifierKey]:
+    """The keys in the file beside the record, as far as they are any: the bot itself must not stumble over a line."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return []
+    found: list[VerifierKey] = []
+    for line in lines:
+        with contextlib.suppress(BadKey):
+            found.append(VerifierKey.parse(line))
+    return found

@@ -18,7 +18,7 @@ from bot.audit.proofs import tree_root
 from bot.private import sync_folder, write_private
 from bot.record.erasing import erase_again
 from bot.store import Store, Tx, audit, tree
-from bot.words.errors import SettingsError, StoreError
+from bot.words.errors import StoreError, TocsinError
 from wire.envelope import PrivateKey
 
 KEY = "audit.key"
@@ -42,11 +42,11 @@ async def opened(folder: Path, root: str) -> AsyncGenerator[Store]:
     async with Store.opened(folder / keys.DATABASE) as store:
         try:
             await _seal(store, folder, root)
-        except _Wrong as wrong:
-            why = str(wrong)
+            await erase_again(store, folder)
+        except (_Wrong, TocsinError, OSError) as error:  # whatever it is, stops and reading go on
+            why = str(error).removesuffix(".")
             log.error("the record cannot be trusted; nothing privileged is run", why=why)
             store.distrust(why)
-        await erase_again(store, folder)
         yield store
 
 
@@ -71,7 +71,7 @@ async def _seal(store: Store, folder: Path, root: str) -> None:
     if last > signed:
         raise _Wrong(f"entries {signed + 1} to {last} were never signed. `tocsin audit resume` takes them in")
     show_key(folder, signer.verifier)
-    store.seal_with(tree.Seal(signer))
+    store.seal_with(tree.Seal(signer, wrong=store.distrust))
 
 
 async def take_in(store: Store, folder: Path) -> tuple[int, int]:
@@ -90,7 +90,7 @@ async def take_in(store: Store, folder: Path) -> tuple[int, int]:
     first, last = known.frontier.size + 1, await store.read(tree.last_number)
     if last < first:
         raise StoreError("Nothing was changed: no entry is without a signature.")
-    store.seal_with(tree.Seal(signer))
+    store.seal_with(tree.Seal(signer, wrong=store.distrust))
     await store.write(lambda tx: audit.record(tx, "unsigned entries taken in", first=first, last=last))
     return first, last
 
@@ -123,7 +123,7 @@ async def _begin(store: Store, folder: Path, root: str) -> None:
         write_private(path, seed := os.urandom(keys.SEED_LENGTH))
         key = PrivateKey(seed)
     signer = Signer(f"{root}/record/{os.urandom(ORIGIN_LENGTH).hex()}", key)
-    store.seal_with(tree.Seal(signer))
+    store.seal_with(tree.Seal(signer, wrong=store.distrust))
 
     def write(tx: Tx) -> None:
         earlier = audit.box_what_was_open(tx)
@@ -154,11 +154,15 @@ def show_key(folder: Path, key: VerifierKey) -> None:
     """Put a key where everybody may read it."""
     path = folder / PUBLIC
     try:
-        lines = path.read_text(encoding="utf-8").split() if path.exists() else []
+        lines = path.read_text(encoding="utf-8", errors="replace").split() if path.exists() else []
         if str(key) not in lines:
             fresh = path.with_name(f"{PUBLIC}.new")
-            fresh.write_text("".join(f"{line}\n" for line in [*lines, str(key)]), encoding="utf-8")
+            with fresh.open("w", encoding="utf-8", errors="replace") as file:
+                file.writelines(f"{line}\n" for line in [*lines, str(key)])
+                file.flush()
+                os.fsync(file.fileno())
             fresh.chmod(READABLE)
             fresh.replace(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The file {path} cannot be kept: {error}.", hint="It holds public keys only.") from error
+            sync_folder(folder)
+    except OSError as error:
+        log.error("the public keys of the record cannot be kept", file=str(path), error=str(error))

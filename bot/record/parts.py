@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from bot.record.guarding import Guard
-from bot.record.held_keys import in_file
+from bot.record.held_keys import beside_the_record
 from bot.record.opening import PUBLIC
 from bot.record.publishing import Publisher
 from bot.record.witnesses.configured import configured
@@ -17,14 +17,14 @@ def parts_of_the_record(
     settings: Settings, store: Store, link: Link, *, queued: Callable[[], None]
 ) -> tuple[Publisher, list[Part]]:
     """Who looks whether the record is what was signed, and who has it witnessed."""
-    public = settings.bot.folder / PUBLIC
     publisher = Publisher(
         store,
         configured(settings, store, link, queued=queued),
-        in_file(public) if public.exists() else (),  # without it nothing is sealed, and that is told already
+        beside_the_record(settings.bot.folder / PUBLIC),
         settings.bot.alarms,
         queued=queued,
     )
     store.watch(publisher.changed)
+    store.examined.clear()
     guard = Guard(store, settings.bot.alarms, queued=queued)
     return publisher, [Part("record", guard.run), Part("witnesses", publisher.run)]

@@ -6,7 +6,7 @@ Without a witness nobody can know: whoever has the file and the key can sign ano
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bot.audit.errors import AuditError
+from bot.audit.errors import AuditError, Unsigned
 from bot.audit.merkle import EMPTY_ROOT, Frontier, leaf_hashes
 from bot.audit.note import Checkpoint, VerifierKey, open_note
 from bot.audit.tiles import join
@@ -120,12 +120,14 @@ class _Examination:
     def _witnesses(self, witnessed: Sequence[bytes]) -> Iterator[Checkpoint]:
         """What the notes say, as far as somebody known has signed them in the name of their own record."""
         errors: list[str] = []
+        is_strange = False
         for note in witnessed:
             try:
                 text, signers = open_note(note, *self._keys)
                 checkpoint = Checkpoint.parse(text)
             except AuditError as error:
                 errors.append(error.what)
+                is_strange = is_strange or isinstance(error, Unsigned)  # it may be ours, and the keys another's
                 continue
             if any(key.name == checkpoint.origin for key in signers):
                 yield checkpoint
@@ -134,7 +136,8 @@ class _Examination:
         if errors:
             some = "A note of a witness" if len(errors) == 1 else f"{len(errors):,} notes of witnesses"
             do = "Fetch it again, and see that the right keys are given."
-            self._findings.append(Finding(State.INTACT, f"{some} cannot be used. {errors[0]}", do))
+            state = State.INCOMPLETE if is_strange else State.INTACT
+            self._findings.append(Finding(state, f"{some} cannot be used. {errors[0]}", do))
 
     def _on_entries(self, facts: Facts, head: Signed | None) -> Iterator[Finding]:
         """Which entry is another than the one that was signed; else what was changed beside the entries."""

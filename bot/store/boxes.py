@@ -1,10 +1,11 @@
 """What names a person, in boxes that only that person's key opens. Where the key is gone, the person is forgotten.
 
 Each box has a key of its own, drawn from the person's: one box can be shown to somebody without the others. A box bears
-the tag of its key, which is random and says nothing of whose it is.
+the tag of its key, which says nothing of whose it is to anybody who does not have the key.
 """
 
 import base64
+import hmac
 import os
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -14,6 +15,7 @@ from bot.store.store import Tx
 
 KEY_LENGTH = 32
 TAG_LENGTH = 8
+PURPOSE_OF_TAG = b"tocsin tag v1"
 
 
 def shut(tx: Tx, owner: str, words: bytes) -> tuple[str, str]:
@@ -43,14 +45,21 @@ def key_of_one(tx: Tx, tag: str, box: str) -> bytes | None:
 
 
 def tags(tx: Tx) -> dict[str, str]:
-    """The tags of all keys that there are, and whose they are."""
-    return {tag: owner for owner, tag in tx.execute("SELECT owner, tag FROM person_key")}
+    """The tags of all keys that there are, and whose they are. What somebody has changed there counts for nothing."""
+    rows = tx.execute("SELECT owner, tag, key FROM person_key")
+    return {tag: owner for owner, tag, key in rows if isinstance(key, bytes) and tag == _tag_of(owner, key)}
+
+
+def _tag_of(owner: str, key: bytes) -> str:
+    """It follows from both, so that nobody can say that a key is somebody else's."""
+    return hmac.digest(key, PURPOSE_OF_TAG + owner.encode(errors="surrogatepass"), "sha256")[:TAG_LENGTH].hex()
 
 
 def _key_of(tx: Tx, owner: str) -> tuple[str, bytes]:
     found = tx.execute("SELECT tag, key FROM person_key WHERE owner = ?", (owner,)).fetchone()
     if found is not None:
         return found[0], found[1]
-    tag, key = os.urandom(TAG_LENGTH).hex(), os.urandom(KEY_LENGTH)
+    key = os.urandom(KEY_LENGTH)
+    tag = _tag_of(owner, key)
     tx.execute("INSERT INTO person_key (owner, tag, key) VALUES (?, ?, ?)", (owner, tag, key))
     return tag, key

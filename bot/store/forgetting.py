@@ -40,21 +40,27 @@ def tags_of(tx: Tx, whom: Whom) -> list[str]:
     return sorted(tag for tag, owner in boxes.tags(tx).items() if owner in whom.owners)
 
 
-def those_with_keys(tx: Tx, tags: list[str]) -> set[str]:
-    """Those of the tags of which there is a key."""
-    return boxes.tags(tx).keys() & set(tags)
+def owners_of(tx: Tx, tags: list[str]) -> dict[str, str]:
+    """Whose those of the tags are of which there is a key."""
+    return {tag: owner for tag, owner in boxes.tags(tx).items() if tag in tags}
+
+
+def rows_of(tx: Tx, whom: Whom) -> int:
+    """How many rows are about somebody that can go."""
+    held = reporting.held(tx, whom)
+    return sum(len(held[table]) for table, _, _ in GOES)
 
 
 def forget(tx: Tx, whom: Whom) -> None:
     """Forget somebody."""
-    tx.execute("PRAGMA secure_delete = ON")  # what is deleted must not stand in the free pages of the file
     held = reporting.held(tx, whom)
     for table, sql, names in GOES:
         tx.executemany(sql, [[row[name] for name in names] for row in held[table]])
+    # Of what was changed from chat, what is about them goes, too: its key names them.
+    tx.execute("DELETE FROM overlay WHERE key GLOB ?", (f"people.{whom.name}.*",))
     drop_keys(tx, tags_of(tx, whom))
 
 
 def drop_keys(tx: Tx, tags: list[str]) -> None:
     """Have no key of these tags any more."""
-    tx.execute("PRAGMA secure_delete = ON")
     tx.executemany("DELETE FROM person_key WHERE tag = ?", [(tag,) for tag in tags])

@@ -96,6 +96,9 @@ class Store:
         self._closed = False
         self._seal: Callable[[Tx], None] = _unsealed
         self._watchers: list[Callable[[], None]] = []
+        self.examined = asyncio.Event()
+        """Set unless somebody is looking for the first time whether what is recorded can be believed."""
+        self.examined.set()
         self.distrusted = ""
         """Why what is recorded cannot be believed; empty where it can."""
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="store reader")  # name look-ups may fill the common one
@@ -119,8 +122,8 @@ class Store:
             lock.free()
 
     def distrust(self, why: str) -> None:
-        """What is recorded cannot be believed any more, or not yet."""
-        self.distrusted = why
+        """What is recorded cannot be believed any more. The first reason stays."""
+        self.distrusted = self.distrusted or why
 
     def seal_with(self, seal: Callable[[Tx], None]) -> None:
         """Have this done at the end of each commit from now on, and in it."""
@@ -300,6 +303,7 @@ def _connect(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
             writing.execute("PRAGMA journal_mode = WAL")
             writing.execute("PRAGMA synchronous = FULL")
             writing.execute("PRAGMA foreign_keys = ON")
+            writing.execute("PRAGMA secure_delete = ON")  # what was deleted must not stand in free pages
             migrate(writing)
             reading = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             reading.execute("PRAGMA query_only = ON")

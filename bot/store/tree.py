@@ -8,11 +8,11 @@ the entries.
 import dataclasses
 from collections.abc import Callable, Iterator
 
+from bot.audit.errors import AuditError
 from bot.audit.merkle import HASH_LENGTH, Frontier, leaf_hashes
 from bot.audit.note import Checkpoint, Signer
 from bot.audit.tiles import WIDTH, Tile, TileNodes, join, row_above
 from bot.store.store import Tx
-from bot.words.errors import StoreError
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,21 +24,33 @@ class Tree:
     frontier: Frontier
 
 
+class _Gap(Exception):
+    """The numbers of the entries do not follow each other."""
+
+
 class Seal:
     """Puts what a transaction has recorded into the tree, and signs what the tree is then."""
 
-    def __init__(self, *signers: Signer) -> None:
+    def __init__(self, *signers: Signer, wrong: Callable[[str], None] = lambda _: None) -> None:
         self._signers = signers
+        self._wrong = wrong
+        """Told why nothing can be sealed. What is recorded is kept all the same: a stop must not wait for it."""
 
     def __call__(self, tx: Tx) -> None:
         """To be called when all else in a transaction is done."""
+        try:
+            self._seal(tx)
+        except (AuditError, _Gap) as error:
+            self._wrong(str(error))
+
+    def _seal(self, tx: Tx) -> None:
         tree = of(tx)
         before = tree.frontier.size if tree else 0
         rows = tx.execute("SELECT seq, entry FROM audit WHERE seq > ? ORDER BY seq", (before,)).fetchall()
         if not rows:
             return
         if rows[0][0] != before + 1 or rows[-1][0] != before + len(rows):
-            raise StoreError("An entry of the record is missing.", hint="Run: tocsin audit verify")
+            raise _Gap("an entry is missing")
         origin = tree.origin if tree else self._signers[0].verifier.name
         frontier = tree.frontier if tree else Frontier()
         leaves = leaf_hashes(entry for _, entry in rows)
@@ -120,7 +132,11 @@ def _keep_tiles(tx: Tx, before: int, leaves: list[bytes]) -> None:
     after = before + len(leaves)
     for number in range(before // WIDTH, after // WIDTH):
         row = _leaves_of(tx, number) if before > number * WIDTH else leaves[number * WIDTH - before :][:WIDTH]
-        tx.execute("INSERT INTO tile (level, number, hashes) VALUES (0, ?, ?)", (number, b"".join(row)))
+        tx.execute(
+            "INSERT INTO tile (level, number, hashes) VALUES (0, ?, ?)"
+            " ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
+            (number, b"".join(row)),
+        )
         level, index = 0, number
         while len(row) == WIDTH:
             level += 1

@@ -60,3 +60,11 @@ def test_what_is_no_box_opens_to_nothing(box: str) -> None:
 async def test_what_is_no_box_in_an_entry_is_shown_as_forgotten(store: Store, box: str) -> None:
     tag, _ = await store.write(lambda tx: boxes.shut(tx, "olga", b"words"))
     assert await store.read(lambda tx: boxes.opened(tx, tag, box)) is None
+
+
+async def test_a_key_that_was_given_to_somebody_else_is_nobodys(store: Store) -> None:
+    await store.write(lambda tx: boxes.shut(tx, "olga", b"words"))
+    await store.write(lambda tx: boxes.shut(tx, "pavel", b"words"))
+    await store.write(lambda tx: tx.execute("UPDATE person_key SET owner = 'x' WHERE owner = 'olga'"))
+    await store.write(lambda tx: tx.execute("UPDATE person_key SET owner = 'olga' WHERE owner = 'pavel'"))
+    assert await store.read(boxes.tags) == {}

@@ -65,7 +65,7 @@ async def forgotten(folder: Path) -> int:
 async def test_nothing_in_the_files_names_who_was_forgotten_and_the_record_goes_on(folder: Path) -> None:
     await written(folder)
     assert named_in(folder) == [keys.DATABASE]
-    assert await forgotten(folder) == 1
+    assert await forgotten(folder) == 7
     assert named_in(folder) == []
     async with opened(folder, ROOT) as store:
         assert store.distrusted == ""
@@ -87,6 +87,7 @@ async def test_who_was_forgotten_is_forgotten_again_when_a_backup_comes_back(fol
         assert entries[-1].kind == "person forgotten again"
         (outcome,) = [each for each in entries if each.kind == "outcome"]
         assert outcome.people[0] is None
+    assert named_in(folder) == []
     async with opened(folder, ROOT) as store:
         assert len(await store.read(audit.everything)) == len(entries)
 
@@ -105,6 +106,7 @@ async def test_one_that_was_cut_off_is_finished_at_the_next_start(
             await erasing.erase(store, folder, WHOM)
     async with opened(folder, ROOT) as store:
         assert await store.read(lambda tx: forgetting.tags_of(tx, WHOM)) == []
+    assert named_in(folder) == []
 
 
 async def test_of_who_is_listed_no_more_the_record_knows_the_accounts(store: Store) -> None:

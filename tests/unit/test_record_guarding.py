@@ -6,12 +6,16 @@ import sqlite3
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import pytest
+
 from bot import keys
+from bot.desk import intent
 from bot.record import guarding
 from bot.record.guarding import Guard
 from bot.record.opening import opened
 from bot.store import Store, Tx, audit
 from bot.words import packed
+from bot.words.errors import Refused
 from bot.words.message import Place
 from bot.words.plain import to_plain
 from wire.messages import ROOT
@@ -100,3 +104,18 @@ async def test_what_was_found_when_it_was_opened_is_told(tmp_path: Path) -> None
         async with guarded(store, Pause(), woken):
             await woken.wait()
         assert "its end is cut off" in (await told(store))[0]
+
+
+async def test_before_the_first_look_has_ended_nothing_privileged_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intent, "LOOK_MAY_TAKE_S", 0.01)
+    async with opened(tmp_path, ROOT) as store:
+        store.examined.clear()
+        with pytest.raises(Refused, match="still being looked at"):
+            await intent.before(store, lambda tx: audit.record(tx, "intent"))
+        pause = Pause()
+        async with guarded(store, pause, asyncio.Event()):
+            await pause.begins.get()
+        await intent.before(store, lambda tx: audit.record(tx, "intent"))
+        assert (await store.read(lambda tx: audit.last(tx, 1)))[0].kind == "intent"

@@ -2,7 +2,7 @@
 
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import orjson
@@ -12,10 +12,10 @@ from bot import keys, rotation
 from bot.audit.note import Checkpoint, VerifierKey, open_note
 from bot.desk import intent
 from bot.private import write_private
-from bot.record import opening
+from bot.record import held_keys, opening
 from bot.record.opening import opened
 from bot.store import Store, Tx, audit, tree
-from bot.words.errors import Refused, SettingsError, StoreError
+from bot.words.errors import Refused, StoreError
 from wire.messages import ROOT
 
 DUMPS = sorted((Path(__file__).parent / "old_databases").glob("*.sql"))
@@ -185,13 +185,72 @@ async def test_a_rotation_that_was_cut_off_is_finished_or_undone(tmp_path: Path,
     assert ((tmp_path / opening.KEY).read_bytes() == before) is not had_signed
 
 
-async def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    async with opened(tmp_path, ROOT):
-        pass
-    (tmp_path / opening.KEY).chmod(0o644)
-    with pytest.raises(SettingsError, match="chmod 600"):
-        async with opened(tmp_path, ROOT):
-            pass
+def open_to_others(folder: Path) -> None:
+    (folder / opening.KEY).chmod(0o644)
+
+
+def half_a_key(folder: Path) -> None:
+    (folder / opening.KEY).write_bytes(b"short")
+
+
+def a_key_in_a_circle(folder: Path) -> None:
+    (folder / opening.KEY).unlink()
+    (folder / opening.KEY).symlink_to(folder / opening.KEY)
+
+
+def an_empty_next_key(folder: Path) -> None:
+    (folder / opening.NEXT).touch(mode=0o600)
+
+
+def no_text_of_the_forgotten(folder: Path) -> None:
+    (folder / "forgotten").write_bytes(b"\xff")
+
+
+def a_root_that_is_too_short(folder: Path) -> None:
+    run_on(folder, "UPDATE checkpoint SET root = zeroblob(31)")
+
+
+def no_name(folder: Path) -> None:
+    run_on(folder, "UPDATE tree SET origin = ' '")
+
+
+def no_table(folder: Path) -> None:
+    run_on(folder, "DROP TABLE tile", "DROP TABLE person_key")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        open_to_others,
+        half_a_key,
+        a_key_in_a_circle,
+        an_empty_next_key,
+        no_text_of_the_forgotten,
+        a_root_that_is_too_short,
+        no_name,
+        no_table,
+    ],
+)
+async def test_whatever_is_wrong_beside_the_record_it_opens_and_is_not_trusted(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    async with opened(tmp_path, ROOT) as store:
+        await note(store, "signed")
+    spoil(tmp_path)
+    async with opened(tmp_path, ROOT) as store:
+        assert store.distrusted
+        await store.write(lambda tx: audit.record(tx, "a stop"))
+
+
+async def test_a_public_file_that_says_anything_keeps_nobody_from_anything(tmp_path: Path) -> None:
+    async with opened(tmp_path, ROOT) as store:
+        await note(store, "signed")
+    public = tmp_path / opening.PUBLIC
+    key = public.read_text()
+    public.write_bytes(b"# mine \xff\n" + key.encode())
+    async with opened(tmp_path, ROOT) as store:
+        assert store.distrusted == ""
+    assert [str(each) for each in held_keys.beside_the_record(public)] == key.split()
 
 
 async def test_a_work_that_only_reads_needs_no_trust(tmp_path: Path) -> None:

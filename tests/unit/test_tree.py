@@ -13,7 +13,6 @@ from bot.audit.merkle import Frontier, leaf_hash
 from bot.audit.note import Checkpoint, Signer, open_note
 from bot.audit.proofs import check_consistency, check_inclusion, prove_consistency, prove_inclusion, tree_root
 from bot.store import Store, Tx, audit, tree
-from bot.words.errors import StoreError
 from wire.envelope import PrivateKey
 
 SIGNER = Signer("example.org/log", PrivateKey(bytes(range(32))))
@@ -119,16 +118,32 @@ async def test_tiles_above_the_lowest_level_are_kept(sealed: Store) -> None:
     assert await sealed.read(lambda tx: tree_root(tree.nodes(tx, len(found)), len(found))) == plain_root(found)
 
 
-async def test_a_record_whose_end_was_cut_off_takes_nothing_more(sealed: Store) -> None:
-    await sealed.write(several(5))
-    await sealed.write(lambda tx: tx.execute("DELETE FROM audit WHERE seq = 3"))
-    await sealed.write(several(1))  # the gap is not at the end: verifying finds it
-    sealed.seal_with(lambda _: None)
-    await sealed.write(several(2))
-    await sealed.write(lambda tx: tx.execute("DELETE FROM audit WHERE seq = 7"))
-    sealed.seal_with(tree.Seal(SIGNER))
-    with pytest.raises(StoreError, match="tocsin audit verify"):
-        await sealed.write(several(1))
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM audit WHERE seq = 7",
+        "UPDATE tree SET edge = x'00'",
+        "INSERT INTO tile (level, number, hashes) VALUES (1, 0, x'00')",
+    ],
+)
+async def test_what_cannot_be_sealed_is_kept_and_told(store: Store, statement: str) -> None:
+    wrong: list[str] = []
+    store.seal_with(tree.Seal(SIGNER, wrong=wrong.append))
+    await store.write(several(6))
+    store.seal_with(lambda _: None)
+    await store.write(several(2))
+    await store.write(lambda tx: tx.execute(statement))
+    store.seal_with(tree.Seal(SIGNER, wrong=wrong.append))
+    await store.write(several(300))
+    assert wrong
+    assert len(await entries(store)) > 300
+
+
+async def test_a_tile_that_was_there_too_early_is_replaced(sealed: Store) -> None:
+    await sealed.write(lambda tx: tx.execute("INSERT INTO tile (level, number, hashes) VALUES (0, 0, x'00')"))
+    await sealed.write(several(300))
+    found = await entries(sealed)
+    assert await sealed.read(lambda tx: tree_root(tree.nodes(tx, 300), 300)) == plain_root(found)
 
 
 async def test_an_edge_that_does_not_fit_is_told(sealed: Store) -> None:
