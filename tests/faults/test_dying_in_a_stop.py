@@ -90,7 +90,8 @@ async def judged(field: Field, lives: Lives, *, patient: bool) -> None:
     await until(lambda: not lives.deaths or field.bot.alive, "the bot is back")
 
     (incident,) = set(field.incidents()) - set(known)
-    assert {each.incident for each in field.wire.stops(began)} == {incident}
+    # Where the bot died before it was published, the leases of its next life may have told everybody first.
+    assert {each.incident for each in field.wire.stops(began)} <= {incident}
     for name, walker in field.walkers.items():
         stood_still([walker], stopped[name], agreed)
         stood_still([walker], told.at, agreed)
