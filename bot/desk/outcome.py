@@ -59,16 +59,18 @@ def described(call_id: str, message: Message, command: Command | None) -> dict[s
 
 def said_by(message: Message, person: Person | None, **more: audit.Value) -> audit.About:
     """Who said something, where, and on what. The words themselves are not recorded."""
-    return audit.about(
-        person.name if person else str(message.account),
+    account = str(message.account)
+    name = person.name if person else None
+    said: dict[str, audit.Value] = {
+        "person": name,
+        "account": account,
+        "device": message.device,
+        "place": str(message.place),
+        "event": message.event,
+        "text": audit.digest(message.text),
         **more,
-        person=person.name if person else None,
-        account=str(message.account),
-        device=message.device,
-        place=str(message.place),
-        event=message.event,
-        text=audit.digest(message.text),
-    )
+    }
+    return audit.About(name or account, said)
 
 
 def resolved(command: Command, bound: Bound) -> str:

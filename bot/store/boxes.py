@@ -5,16 +5,17 @@ the tag of its key, which says nothing of whose it is to anybody who does not ha
 """
 
 import base64
-import hmac
 import os
+from hashlib import blake2b
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bot.audit.opening import NONCE, SALT_LENGTH, box_key, open_with
-from bot.store.store import Tx
+from bot.store.store import Remembering, Tx
 
 KEY_LENGTH = 32
 TAG_LENGTH = 8
+MOST_REMEMBERED = 1000
 PURPOSE_OF_TAG = b"tocsin tag v1"
 
 
@@ -52,14 +53,25 @@ def tags(tx: Tx) -> dict[str, str]:
 
 def _tag_of(owner: str, key: bytes) -> str:
     """It follows from both, so that nobody can say that a key is somebody else's."""
-    return hmac.digest(key, PURPOSE_OF_TAG + owner.encode(errors="surrogatepass"), "sha256")[:TAG_LENGTH].hex()
+    name = owner.encode(errors="surrogatepass")
+    return blake2b(name, key=key, person=PURPOSE_OF_TAG, digest_size=TAG_LENGTH).hexdigest()
 
 
 def _key_of(tx: Tx, owner: str) -> tuple[str, bytes]:
+    remembered = tx.remembered if isinstance(tx, Remembering) else {}
+    if owner in remembered:
+        return remembered[owner]
     found = tx.execute("SELECT tag, key FROM person_key WHERE owner = ?", (owner,)).fetchone()
-    if found is not None:
-        return found[0], found[1]
-    key = os.urandom(KEY_LENGTH)
-    tag = _tag_of(owner, key)
-    tx.execute("INSERT INTO person_key (owner, tag, key) VALUES (?, ?, ?)", (owner, tag, key))
-    return tag, key
+    if found is None:
+        key = os.urandom(KEY_LENGTH)
+        found = _tag_of(owner, key), key
+        tx.execute("INSERT INTO person_key (owner, tag, key) VALUES (?, ?, ?)", (owner, *found))
+    if len(remembered) < MOST_REMEMBERED:
+        remembered[owner] = found[0], found[1]
+    return found[0], found[1]
+
+
+def forget_remembered(tx: Tx) -> None:
+    """Keys have gone, or a transaction was undone: what was remembered may not be there."""
+    if isinstance(tx, Remembering):
+        tx.remembered.clear()

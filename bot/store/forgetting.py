@@ -64,3 +64,4 @@ def forget(tx: Tx, whom: Whom) -> None:
 def drop_keys(tx: Tx, tags: list[str]) -> None:
     """Have no key of these tags any more."""
     tx.executemany("DELETE FROM person_key WHERE tag = ?", [(tag,) for tag in tags])
+    boxes.forget_remembered(tx)

@@ -60,6 +60,14 @@ class Tx(Protocol):
         ...
 
 
+class Remembering(sqlite3.Connection):
+    """The writer's connection. What it remembers of the database is forgotten whenever a transaction is undone."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.remembered: dict[str, tuple[str, bytes]] = {}
+
+
 @dataclasses.dataclass(slots=True)
 class Counts:
     """What the writer did so far, for the metrics."""
@@ -82,7 +90,7 @@ class _Job:
 class Store:
     """What waits when the writer is free is committed together."""
 
-    def __init__(self, path: Path, writing: sqlite3.Connection, reading: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, writing: Remembering, reading: sqlite3.Connection) -> None:
         self.path = path
         self.counts = Counts()
         self._writing = writing
@@ -214,8 +222,7 @@ class Store:
         try:
             written = self._write(batch)
         except (sqlite3.Error, MemoryError) as error:  # the disk's, or the machine's: not the work's
-            if self._writing.in_transaction:
-                self._writing.execute("ROLLBACK")
+            self._undo()
             for job in batch:
                 job.error = _own(error)
             return
@@ -242,12 +249,16 @@ class Store:
         if fault is None:
             self.counts.commits += 1
             return True
-        if tx.in_transaction:
-            tx.execute("ROLLBACK")
+        self._undo()
         if len(batch) > 1:
             return False
         batch[0].error = _own(fault)
         return True
+
+    def _undo(self) -> None:
+        self._writing.remembered.clear()
+        if self._writing.in_transaction:
+            self._writing.execute("ROLLBACK")
 
     def _settle(self, batch: list[_Job]) -> None:
         self._waiting -= len(batch)
@@ -292,13 +303,13 @@ def _own(error: BaseException) -> Exception:
     return refused
 
 
-def _connect(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+def _connect(path: Path) -> tuple[Remembering, sqlite3.Connection]:
     """One connection for the writer and one for readers."""
     try:
         with contextlib.ExitStack() as on_failure:
             path.touch(mode=0o600)
             path.chmod(0o600)  # the files that SQLite puts beside it take its mode
-            writing = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            writing = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Remembering)
             on_failure.callback(writing.close)
             writing.execute("PRAGMA journal_mode = WAL")
             writing.execute("PRAGMA synchronous = FULL")
