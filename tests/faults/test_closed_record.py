@@ -72,6 +72,7 @@ async def test_a_lock_that_somebody_holds_and_a_byte_that_was_flipped(tmp_path: 
         await field.stopped()
 
 
+@pytest.mark.soak  # each time: `test_full_disk.py`
 async def test_a_disk_that_is_full(tmp_path: Path) -> None:
     if reason := impossible():
         pytest.skip(reason)
