@@ -410,9 +410,10 @@ def test_a_proof_is_checked_where_there_is_neither_a_bot_nor_a_configuration(
     key = shutil.copy(config.with_name("state") / opening.PUBLIC, elsewhere)
     code = (
         "import sys; sys.argv = ['tocsin', 'audit', 'check-proof', *sys.argv[1:]]\n"
+        "before = {*sys.modules}\n"
         "from bot.cli import main\n"
         "try: main()\n"
-        "finally: print(sorted(each for each in sys.modules"
+        "finally: print(sorted(each for each in {*sys.modules} - before"
         " if each.split('.')[0] in {'sqlite3', 'nio', 'paho'}"
         " or each.startswith(('bot.store', 'bot.settings', 'bot.desk'))))"
     )
