@@ -40,14 +40,16 @@ SENT = [
 
 
 async def test_what_a_stranger_sends_to_the_bots_device_keeps_it_from_no_stop(stage: Stage) -> None:
-    async with stage.online(stage.alice) as alice, stage.online(stage.mallory) as mallory, stage.bot_online():
-        room = await stage.room_of(alice)
-        await alice.say(room, "hello")
-        await stage.inbox.next()
-        for kind, content in SENT:
+    async with stage.online(stage.alice) as alice, stage.online(stage.mallory) as mallory:
+        async with stage.bot_online():
+            room = await stage.room_of(alice)
+            await alice.say(room, "hello")
+            await stage.inbox.next()
+        for kind, content in SENT:  # all of it waits for the bot when it starts
             path = f"/_matrix/client/v3/sendToDevice/{kind}/{secrets.token_hex(8)}"
             await mallory.connection.request("PUT", path, {"messages": {stage.bot: {"*": content}}})
-            event = await alice.say(room, "!shutdown all")
+        event = await alice.say(room, "!shutdown all")
+        async with stage.bot_online():
             assert (await stage.inbox.next()).event == event
 
 
