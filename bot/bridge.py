@@ -60,12 +60,17 @@ class Inlet(Protocol):
 
         What a listed person wrote and nobody can read raises an alarm, in the same commit. Give it once: it is not
         known again. A message that is there already is passed over, so the same batch may come again. Raises StoreError
-        where the disk does not take it; what must not wait for the disk is done all the same.
+        where the disk does not take it; what must not wait for the disk is done all the same. AnsweredApart among them
+        means that all of it is seen to: it need not come again.
         """
         ...
 
-    async def despite_the_disk(self, messages: Sequence[Message]) -> None:
-        """Do what must not wait for a disk, because the bridge's own does not take the batch. It must come again."""
+    async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
+        """Do what must not wait for a batch that stands. The batch must come again.
+
+        Where it is a disk that it waits for, `trouble` says in a sentence what is wrong with it: what only reads is
+        then answered, and the rest is refused.
+        """
         ...
 
     async def cursor(self) -> str | None:

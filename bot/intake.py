@@ -1,5 +1,7 @@
 """Where a bridge puts what it received: into the inbox, and from there to the desk. A stop passes a disk that hangs.
 
+Where the disk takes nothing, whoever asked for something is answered without it.
+
 What cannot be read goes into no inbox, and is never passed over in silence either.
 """
 
@@ -8,10 +10,12 @@ from collections.abc import Callable, Sequence
 
 from bot.bridge import Unreadable
 from bot.desk.approvals import Approvals
+from bot.desk.conclusion import DISK_MAY_STAND_S
 from bot.desk.desk import Desk
 from bot.store import Store, Tx, inbox
 from bot.store.inbox import Received
 from bot.unreadable import Alarms
+from bot.words.errors import AnsweredApart, is_of_the_disk
 from bot.words.message import Change, Message
 
 DISK_MAY_TAKE_S = 0.05
@@ -60,9 +64,17 @@ class Intake:
         writing = asyncio.ensure_future(self._store.write(write))
         try:
             await asyncio.wait([writing], timeout=DISK_MAY_TAKE_S)
-            if not writing.done() or writing.exception() is not None:
+            if not writing.done():
                 self._desk.hurry(messages)
+                await asyncio.wait([writing], timeout=DISK_MAY_STAND_S)
+            if not writing.done():
+                self._desk.hurry(messages, self._store.trouble)
             new = await writing
+        except Exception as error:
+            self._desk.hurry(messages, error.what if is_of_the_disk(error) else "")
+            if is_of_the_disk(error) and all(map(self._desk.is_answered_apart, messages)):
+                raise AnsweredApart(error.what, hint=error.hint) from error
+            raise
         finally:
             writing.cancel()  # where we were: what was handed in is written all the same
         self._desk.receive(new)
@@ -71,9 +83,9 @@ class Intake:
         if changes or bursts:
             self._queued()
 
-    async def despite_the_disk(self, messages: Sequence[Message]) -> None:
-        """Have the stops among messages go out now."""
-        self._desk.hurry(messages)
+    async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
+        """Have the stops among messages go out now, and the others answered where a disk takes nothing."""
+        self._desk.hurry(messages, trouble or self._store.trouble)
 
     async def cursor(self) -> str | None:
         """The cursor of the last batch that is on disk."""

@@ -29,6 +29,7 @@ LONGEST_ASKED_S = 300.0
 """What a network may ask us to wait. One that asks for more is tried again all the same."""
 SEND_MAY_TAKE_S = 60.0
 """A send that takes longer is given up. The bridge may end it all the same; the key makes the next try harmless."""
+WITHOUT_THE_DISK_S = 10.0
 MOST_AT_ONCE = 4
 """Posts on their way. Those of the stop lane are not counted: one for each place is their bound."""
 MOST_AGAIN_AT_ONCE = 2
@@ -301,6 +302,17 @@ class Outgoing:
             return
         log.error("never sent", place=str(queued.place), row=queued.row, error=why)
         await self._note(queued.place, "failed", functools.partial(outbox.failed, row=queued.row, error=why))
+
+    async def say_without_the_disk(self, post: Post, key: str) -> bool:
+        """Say something that no disk has. Whether the network has taken it."""
+        try:
+            async with asyncio.timeout(WITHOUT_THE_DISK_S):
+                await self._bridge.send(post, key=key)
+        except (NetworkError, StoreError, TimeoutError) as error:
+            log.warning("not said without the disk", place=str(post.place), error=str(error))
+            return False
+        self._counts["sent"] += 1
+        return True
 
     async def _say(self, post: Post, key: str) -> str:
         patience = asyncio.timeout(SEND_MAY_TAKE_S)

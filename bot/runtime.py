@@ -84,10 +84,10 @@ async def run(settings: Settings) -> None:
     try:
         async with opened(folder, settings.mqtt.root) as store:
             try:
-                await store.write(functools.partial(_record_the_start, settings))
+                broke_off = await store.write(functools.partial(_record_the_start, settings))
                 key = await keys.settled(folder, key, store)
                 stop_keys = await _apply_what_was_changed_from_chat(settings, store)
-                await _run_parts(settings, store, key, stop_keys)
+                await _run_parts(settings, store, key, stop_keys, after_a_crash=broke_off)
             finally:
                 # A part that does not stop, or a thread that hangs in the disk, would keep the process for ever.
                 faulthandler.dump_traceback_later(END_WITHIN_S, exit=True, file=sys.__stderr__ or sys.stderr)
@@ -114,7 +114,9 @@ async def _apply_what_was_changed_from_chat(settings: Settings, store: Store) ->
     return StopKeys.of(settings, changes)
 
 
-async def _run_parts(settings: Settings, store: Store, key: PrivateKey, stop_keys: StopKeys) -> None:
+async def _run_parts(
+    settings: Settings, store: Store, key: PrivateKey, stop_keys: StopKeys, *, after_a_crash: bool
+) -> None:
     supervisor = Supervisor()
     ways_out: dict[str, Outgoing] = {}
 
@@ -166,7 +168,7 @@ async def _run_parts(settings: Settings, store: Store, key: PrivateKey, stop_key
         witnessed=publisher.notes,
         stop_keys=stop_keys,
     )
-    desk = Desk(system, queued=queued)
+    desk = Desk(system, queued=queued, after_a_crash=after_a_crash)
     bridges = _bridges(settings, system, desk, queued)
     ways_out.update({network: Outgoing(network, bridge, store) for network, bridge in bridges.items()})
     housekeeping = Housekeeping(store, settings.bot.alarms, queued=queued)
@@ -290,9 +292,12 @@ def _health(
     return [Part("health", HealthServer(settings.health.host, settings.health.port, parts).run)]
 
 
-def _record_the_start(settings: Settings, tx: Tx) -> None:
+def _record_the_start(settings: Settings, tx: Tx) -> bool:
+    """Whether the run before has ended without a word."""
+    broke_off = not audit.ends_with_a_word(tx)
     audit.record(tx, "started", version=__version__)
     noting.note(tx, settings)
+    return broke_off
 
 
 async def _record_the_end(store: Store) -> None:

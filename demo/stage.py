@@ -46,6 +46,8 @@ class Inbox:
         """What was to be taken, whether the disk takes it or not."""
         self.hurried: asyncio.Queue[str] = asyncio.Queue()
         """What was told to go before the disk."""
+        self.troubles: dict[str, str] = {}
+        """What was wrong with the bridge's own disk then, by text; empty where nothing was."""
 
     async def accept(
         self,
@@ -72,9 +74,10 @@ class Inbox:
         for each in unreadable:
             self.unreadable.put_nowait(each)
 
-    async def despite_the_disk(self, messages: Sequence[Message]) -> None:
+    async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
         """Note what was told to go before the disk."""
         for message in messages:
+            self.troubles[message.text] = trouble
             self.hurried.put_nowait(message.text)
 
     async def cursor(self) -> str | None:

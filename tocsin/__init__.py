@@ -44,7 +44,16 @@ from bot.words.document import (
     table,
     text,
 )
-from bot.words.errors import NetworkError, Refused, SettingsError, StoreError, TocsinError, Unreachable, UsageError
+from bot.words.errors import (
+    AnsweredApart,
+    NetworkError,
+    Refused,
+    SettingsError,
+    StoreError,
+    TocsinError,
+    Unreachable,
+    UsageError,
+)
 from bot.words.html import to_html
 from bot.words.message import Change, Lane, Message, Place, Post, Standing
 from bot.words.pages import Bound, split
@@ -55,6 +64,7 @@ from bot.words.zulip import to_zulip
 __all__ = [
     "Account",
     "Action",
+    "AnsweredApart",
     "Attentive",
     "Between",
     "Bound",

@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import dataclasses
+import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
@@ -10,20 +11,27 @@ from typing import TypeVar
 import structlog
 
 from bot.desk import running
+from bot.desk.conclusion import Conclusion
+from bot.desk.lately import Lately
 from bot.desk.limits import Limits
 from bot.desk.outcome import Outcome
 from bot.desk.way import Way
 from bot.store import inbox
 from bot.store.inbox import Received
 from bot.system import System
+from bot.words.document import Document, text
 from bot.words.errors import StoreError, StoreRefused
-from bot.words.message import Message
+from bot.words.message import Message, Post
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 MOST_UNDER_WAY = 512
 """Messages that are held in memory. More of them wait in the inbox; a stop among them does not wait."""
+MOST_APART = 64
+"""Messages that are answered without the disk at once. The others wait for it."""
+LOOK_MAY_TAKE_S = 1.0
+"""What no look into the inbox finds by then is not answered without the disk."""
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 
@@ -38,16 +46,20 @@ class Desk:
         queued: Callable[[], None],
         now: Callable[[], float] = time.time,
         limits: Limits | None = None,
+        after_a_crash: bool = False,
     ) -> None:
         self._store = system.store
         self._system = system
-        self._way = Way(system, limits=limits, now=now)
+        self._way = Way(system, limits=limits, now=now, after_a_crash=after_a_crash)
         self._queued = queued
         self._now = now
         self._tasks: asyncio.TaskGroup | None = None
         self._under_way: set[int] = set()
         self._hurrying: set[tuple[str, str]] = set()
         """What is run before the disk has it; a bridge may offer it again and again meanwhile."""
+        self._apart = Lately()
+        """What is answered without the disk: the inbox may bring it later, and it is dealt with by then."""
+        self._apart_now: set[tuple[str, str]] = set()
         self._finished: set[int] | None = None
         """Rows that were finished while the inbox is gone through: what is read from it may be older than that."""
         self._seen = 0
@@ -95,15 +107,15 @@ class Desk:
     async def finish(self) -> None:
         """Begin nothing more but stops, and wait until all that was begun is done."""
         self._ending = True
-        while self._under_way or self._hurrying:
+        while self._under_way or self._hurrying or self._apart_now:
             self._ended.clear()
             await self._ended.wait()
 
     def receive(self, new: Sequence[Received]) -> None:
         """Deal with what is new in the inbox. What is too much now is read back from there later, in its order."""
         for received in new:
-            if received.row <= self._seen:  # it was read from the inbox before its bridge could say so
-                continue
+            if received.row <= self._seen or _said(received.message) in self._apart:
+                continue  # it was read from the inbox before its bridge could say so, or is dealt with without it
             is_behind = self._left_behind or self._finished is not None or self._is_full
             has_to_wait = is_behind or not self._ready or self._ending
             if has_to_wait and not self._way.waits_for_nothing(received.message):
@@ -112,14 +124,34 @@ class Desk:
             else:
                 self._begin(received)
 
-    def hurry(self, messages: Sequence[Message]) -> None:
-        """Begin what waits for nothing among messages that the disk does not take, or not soon."""
+    def hurry(self, messages: Sequence[Message], trouble: str = "") -> None:
+        """Begin what waits for nothing among messages that the disk does not take, or not soon.
+
+        Where it is known what troubles the disk, whoever asked for something is answered: what only reads is shown,
+        and all else is refused, for good.
+        """
         for message in messages:
-            said = (message.place.network, message.event)
-            if self._tasks is None or said in self._hurrying or not self._way.waits_for_nothing(message):
+            if self._tasks is None:  # the same messages come again
+                return
+            said = _said(message)
+            waits_for_nothing = self._way.waits_for_nothing(message)
+            if said in self._apart:
                 continue
-            self._hurrying.add(said)
-            self._tasks.create_task(self._hurry(message, said), name=f"hurry {message.event}")
+            if waits_for_nothing and said not in self._hurrying:
+                self._hurrying.add(said)
+                self._tasks.create_task(self._hurry(message, said), name=f"hurry {message.event}")
+            if trouble and (waits_for_nothing or self._may_answer_apart(message)):
+                self._apart.add(said)
+                self._apart_now.add(said)
+                self._tasks.create_task(self._answer_apart(message, said, trouble), name=f"apart {message.event}")
+
+    def is_answered_apart(self, message: Message) -> bool:
+        """Whether it is answered without the disk, and will be dealt with when the inbox has it."""
+        return _said(message) in self._apart
+
+    def _may_answer_apart(self, message: Message) -> bool:
+        is_free = self._ready and not self._ending and len(self._apart_now) < MOST_APART
+        return is_free and self._way.commands(message)
 
     async def _hurry(self, message: Message, said: tuple[str, str]) -> None:
         try:
@@ -129,6 +161,41 @@ class Desk:
         finally:
             self._hurrying.discard(said)
             self._ended.set()
+
+    async def _answer_apart(self, message: Message, said: tuple[str, str], trouble: str) -> None:
+        received = self._way.unwritten(message, trouble)
+        structlog.contextvars.bind_contextvars(id=received.id)
+        try:
+            if await self._may_be_in_the_inbox(message):
+                self._apart.drop(said)
+                self._left_behind = True  # it may have come while it was taken for one that does not
+                self._look_again.set()
+                return
+            outcome = dataclasses.replace(await self._way.take(received), late=True)
+            if outcome.begun is not None and outcome.answer is not None:
+                told = Document((*outcome.answer.blocks, text(f"Not recorded yet. {trouble}")))
+                outcome = dataclasses.replace(outcome, answer=told)
+            await self._conclude(received, outcome)
+        except BaseException as error:
+            self._apart.drop(said)
+            if not isinstance(error, Exception):
+                raise
+            log.exception("a message broke the desk")  # one message never ends the bot
+        finally:
+            self._apart_now.discard(said)
+            self._ended.set()
+
+    async def _may_be_in_the_inbox(self, message: Message) -> bool:
+        """What is there is dealt with from there, also if it is heard once more beside the stream."""
+        try:
+            async with asyncio.timeout(LOOK_MAY_TAKE_S):
+                return await self._store.read(lambda tx: inbox.has(tx, message))
+        except (StoreError, TimeoutError):
+            return True
+
+    async def _say(self, post: Post, key: str) -> bool:
+        way_out = self._system.ways_out.get(post.place.network)
+        return way_out is not None and await way_out.say_without_the_disk(post, key)
 
     @property
     def _is_full(self) -> bool:
@@ -145,7 +212,8 @@ class Desk:
                 for received in rows:
                     after = received.row
                     self._seen = max(self._seen, after)
-                    if received.row in self._under_way or received.row in self._finished:
+                    is_known = received.row in self._under_way or received.row in self._finished
+                    if is_known or _said(received.message) in self._apart:
                         continue
                     may_begin = self._ready and not self._ending and not skipped and not self._is_full
                     if may_begin or self._way.waits_for_nothing(received.message):
@@ -190,8 +258,12 @@ class Desk:
                 dataclasses.replace(outcome, answer=lost, result="not written", written_along=()),
             ]
         for attempt in attempts:
+            conclusion = Conclusion(received, attempt, self._say)
             try:
-                await self._patiently(lambda attempt=attempt: self._store.write(lambda tx: attempt.write(tx, received)))
+                await self._patiently(functools.partial(conclusion.written, self._store))
+            except asyncio.CancelledError:
+                conclusion.hand_in(self._store)
+                raise
             except Exception:  # what a plug-in wants said or written need not be possible
                 log.exception("an outcome could not be written as it was", result=attempt.result)
             else:
@@ -213,3 +285,7 @@ class Desk:
                 log.error("the database has to wait", error=str(error), seconds=wait)
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT_S)
+
+
+def _said(message: Message) -> tuple[str, str]:
+    return message.place.network, message.event

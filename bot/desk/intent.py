@@ -24,6 +24,13 @@ class Late(Refused):
         )
 
 
+class NoRecord(Refused):
+    """The disk does not even take the message. It is not run when it does, either: whoever asked was told so."""
+
+    def __init__(self, trouble: str) -> None:
+        super().__init__(f"Not run: it cannot be recorded. {trouble}", hint="Send it again when that is mended.")
+
+
 async def before(store: Store, work: Work, *, if_late: Work | None = None) -> None:
     """Have an intent on disk, soon, or raise Refused. `if_late` is written right behind one that came too late."""
     await _examined(store)

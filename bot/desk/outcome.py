@@ -29,17 +29,21 @@ class Outcome:
     person: Person | None = None
     written_along: Sequence[Work] = ()
     recorded: bool = True
+    begun: Work | None = None
+    """Its intent, where no disk has it yet."""
     late: bool = False
     """It was carried out before the disk took it, and is recorded only now."""
 
-    def write(self, tx: Tx, received: Received) -> None:
-        """All that follows from it."""
+    def write(self, tx: Tx, received: Received, key: str | None = None) -> None:
+        """All that follows from it. `key` is that of the answer, where a network may have seen it."""
+        if self.begun is not None:
+            self.begun(tx)
         inbox.done(tx, received.row)
         if self.recorded:
             self.record(tx, received)
         if self.answer is not None:
             message = received.message
-            outbox.queue(tx, Post(message.place, self.answer, self.lane, reply_to=message.event))
+            outbox.queue(tx, Post(message.place, self.answer, self.lane, reply_to=message.event), key)
         for work in self.written_along:
             work(tx)
 

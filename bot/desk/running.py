@@ -6,9 +6,9 @@ import dataclasses
 import structlog
 
 from bot.desk.authority import Action
-from bot.desk.call import Call
+from bot.desk.call import Call, Work
 from bot.desk.command import Command
-from bot.desk.intent import Late
+from bot.desk.intent import Late, NoRecord
 from bot.desk.signature import Bound
 from bot.words import packed
 from bot.words.document import Document, document, mono, text
@@ -24,6 +24,8 @@ class Ran:
     result: str
     """As it stands in the record: done, refused, not understood, failed, overran."""
     answer: Document
+    begun: Work | None = None
+    """Its intent, where no disk has it yet."""
 
 
 async def run(command: Command, call: Call, bound: Bound) -> Ran:
@@ -65,6 +67,8 @@ def failed(call_id: str, error: BaseException) -> Ran:
     match error:
         case Late():
             return Ran("refused: late", sentence(error))
+        case NoRecord():
+            return Ran("refused: no record", sentence(error))
         case Refused():
             return Ran("refused", sentence(error))
         case UsageError():

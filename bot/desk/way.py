@@ -4,7 +4,7 @@ It writes no outcome itself, and never runs again what a crash cut off, except a
 """
 
 import asyncio
-import collections
+import dataclasses
 import functools
 import time
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from bot.desk.authority import Action, Demand, Verdict
 from bot.desk.call import Call, Work
 from bot.desk.command import Command
 from bot.desk.grammar import Line
+from bot.desk.lately import Lately
 from bot.desk.limits import Limits, TooMany
 from bot.desk.outcome import Outcome, described, resolved, said_by
 from bot.desk.rest import LONGEST_ANSWER
@@ -34,7 +35,6 @@ from bot.words.times import span
 
 OLDEST_S = 60.0
 OLDEST_STOP_S = 600.0
-MOST_HURRIED = 1000
 LONGEST_NAME = 64
 MOST_AT_ONCE = 16
 """Handlers that run. What stops or decides over others waits for none of them."""
@@ -49,13 +49,21 @@ log = structlog.get_logger(__name__)
 class Way:
     """Takes one message to its outcome."""
 
-    def __init__(self, system: System, *, limits: Limits | None = None, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        system: System,
+        *,
+        limits: Limits | None = None,
+        now: Callable[[], float] = time.time,
+        after_a_crash: bool = False,
+    ) -> None:
         self._system = system
+        self._began = now() if after_a_crash else 0.0
         self._limits = limits or Limits()
         self._now = now
         self._all_slots = asyncio.Semaphore(MOST_AT_ONCE)
         self._slots = {person.name: asyncio.Semaphore(MOST_OF_ONE) for person in system.people.listed}
-        self._hurried: collections.OrderedDict[str, None] = collections.OrderedDict()
+        self._hurried = Lately()
         """The commands that were run before the disk had their message."""
 
     def waits_for_nothing(self, message: Message) -> bool:
@@ -67,15 +75,22 @@ class Way:
         authority = self._system.authority
         return authority.judge(person, message.standing, message.place.network, command.demand).allowed
 
+    def commands(self, message: Message) -> bool:
+        """Whether somebody who is listed says a command, or what sounds like one."""
+        line = grammar.parse(message.text, addressed=message.addressed) or _what_else(message)
+        return line is not None and self._system.people.holder_of(message.account) is not None
+
     async def hurry(self, message: Message) -> None:
         """Run what waits for nothing before the disk has its message. It runs again, under the same id, when it has."""
-        received = Received(row=0, message=message, received=self._now(), running=False, edited=False)
+        received = self.unwritten(message, "It takes long.")
         outcome = await self.take(received)
         if outcome.result == "done":
-            self._hurried[received.id] = None
-            if len(self._hurried) > MOST_HURRIED:
-                self._hurried.popitem(last=False)
+            self._hurried.add(received.id)
         log.warning("a command went before the disk", id=received.id, result=outcome.result)
+
+    def unwritten(self, message: Message, trouble: str) -> Received:
+        """A message that came just now, and that no disk has."""
+        return Received(row=0, message=message, received=self._now(), running=False, unwritten=trouble)
 
     async def take(self, received: Received) -> Outcome:
         """What becomes of a message."""
@@ -136,15 +151,16 @@ class Way:
             ran = running.failed(call.id, error)
         if is_stop and ran.result != "done":
             answer = self._unless_too_many(person, message.place, _of_no_stop(ran, verdict))
-            return Outcome(ran.result, answer, command=command, person=person)
+            return Outcome(ran.result, answer, command=command, person=person, begun=ran.begun)
         late = received.id in self._hurried
         along: list[Work] = [*call.written_along] if ran.result in ("done", "asked") else []
         if is_stop and not self._limits.stops.take(person.name):  # it is done; the room has been told often enough
-            return Outcome(ran.result, None, command=command, person=person, written_along=along, late=late)
+            return Outcome(ran.result, None, Lane.STOP, command, person, along, begun=ran.begun, late=late)
         if verdict.alarm:
             along.append(functools.partial(_alarm, call, self._system.alarms))
         lane = Lane.STOP if is_stop else Lane.ANSWER
-        return Outcome(ran.result, self._first_page(call, ran.answer), lane, command, person, along, late=late)
+        answer = self._first_page(call, ran.answer)
+        return Outcome(ran.result, answer, lane, command, person, along, begun=ran.begun, late=late)
 
     def _unless_too_many(self, person: Person, place: Place, answer: Document) -> Document | None:
         """What stops nothing is answered as often as any command, and always recorded: its intent is."""
@@ -165,6 +181,8 @@ class Way:
             return await self._perform(received, call, command, bound)
 
     async def _perform(self, received: Received, call: Call, command: Command, bound: Bound) -> Ran:
+        if received.unwritten and not command.may_run_again:
+            raise intent.NoRecord(received.unwritten)
         if command.demand.two_persons:
             return Ran("asked", await self._system.approvals.ask(call, command, bound))
         if command.action in (Action.READ, Action.INSPECT):
@@ -172,6 +190,9 @@ class Way:
         if command.action is Action.STOP or command.urgent:
             if received.running:  # its intent stands there from before a crash
                 return await running.run(command, call, bound)
+            if received.unwritten:
+                ran = await running.run(command, call, bound)
+                return dataclasses.replace(ran, begun=self._intent(received, call, command, bound))
             writing = asyncio.ensure_future(
                 intent.beside(self._system.store, self._intent(received, call, command, bound))
             )
@@ -203,6 +224,9 @@ class Way:
         if any(each.id == received.id for each in self._system.bell.incidents()):  # "not run" would be false
             return
         now = self._now()
+        is_new = received.received >= self._began
+        if is_new and received.received - received.message.age_s < self._began and not command.may_run_again:
+            raise Refused("Not run: it was sent before I began, and I ended without a word before that.", hint=AGAIN)
         if now < received.received - 1 and not is_stop:
             raise Refused(
                 "Not run: the clock was set back since this came in.", hint="Send it again if it still holds."

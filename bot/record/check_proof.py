@@ -63,7 +63,8 @@ def _shown(checked: Checked) -> Document:
     blocks: list[Block] = [text(state, f": {checked}")]
     if not checked.vouched:
         blocks.append(text("Give the key of the record, from a copy that you trust: --key VKEY"))
-    blocks.append(text(strong(f"#{checked.number} {fields.get('kind', '')}"), f"  {fields.get('at', '')}"))
+    session = f", session {fields['session']}" if "session" in fields else ""
+    blocks.append(text(strong(f"#{checked.number} {fields.get('kind', '')}"), f"  {fields.get('at', '')}{session}"))
     plain = {name: value for name, value in fields.items() if name != "people"}
     return document(*blocks, fields_of(plain, boxes))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.words.document import Span, Table, Tone, Words, strong, table
 
-IN_ITS_HEAD = frozenset({"kind", "at"})
+IN_ITS_HEAD = frozenset({"kind", "at", "session"})
 SHUT = "cannot be opened"
 
 Boxes = Sequence[tuple[str, Mapping[str, Any] | None]]
@@ -13,7 +13,7 @@ Boxes = Sequence[tuple[str, Mapping[str, Any] | None]]
 
 
 def fields_of(plain: Mapping[str, Any], boxes: Boxes) -> Table:
-    """All fields, those that are about nobody first. The kind and the time stand above them, and not here."""
+    """All fields, those that are about nobody first. What stands above them stands not here."""
     rows: list[tuple[Words, ...]] = [
         ("", _name(name), said(value)) for name, value in sorted(plain.items()) if name not in IN_ITS_HEAD
     ]

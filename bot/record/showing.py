@@ -32,7 +32,9 @@ SAID = {
     State.ALTERED: "something is not what was signed, or is gone.",
     State.INCOMPLETE: "nothing altered was found, but not all evidence was there.",
 }
-GOES_WITHOUT_SAYING = frozenset({"kind", "at", "id", "standing", "digest", "command", "result", "ms", *NAMES_SOMEBODY})
+GOES_WITHOUT_SAYING = frozenset(
+    {"kind", "at", "id", "standing", "digest", "command", "result", "ms", "session", *NAMES_SOMEBODY}
+)
 """Of what stands in an entry this has a column of its own, or says nothing in one line."""
 
 
@@ -85,7 +87,8 @@ def answer(found: Found | Sequence[Found]) -> Document:
 def whole(found: Found, before: Found | None = None) -> tuple[Block, ...]:
     """One entry with all that it says."""
     later = f", {_apart(before, found)} after the one before" if before else ""
-    head = text(strong(f"#{found.entry.seq} {found.entry.kind}"), f"  {_exactly(found.at)} UTC{later}")
+    session = f", session {found.entry.fields['session']}" if "session" in found.entry.fields else ""
+    head = text(strong(f"#{found.entry.seq} {found.entry.kind}"), f"  {_exactly(found.at)} UTC{later}{session}")
     boxes = [(owner or FORGOTTEN, inside) for owner, inside in zip(found.owners, found.entry.people, strict=True)]
     shown = fields_of(found.entry.fields, boxes)
     return (head, shown) if shown.rows else (head,)

@@ -16,7 +16,7 @@ import orjson
 
 from bot.audit.tiles import LONGEST_ENTRY
 from bot.store import boxes
-from bot.store.store import Tx
+from bot.store.store import Remembering, Tx
 
 Value = str | int | bool | None | list[str]
 Form = Value | list[list[str]]
@@ -50,6 +50,8 @@ def record(tx: Tx, kind: str, *people: About, **fields: Value) -> int:
     entry: dict[str, Form] = {**fields, "kind": kind}
     seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
     entry["at"] = f"{_to_the_second(seconds)}.{milliseconds:03d}+00:00"
+    if isinstance(tx, Remembering):
+        entry["session"] = tx.session
     if people:
         entry["people"] = [[*boxes.shut(tx, each.owner, form(each.fields))] for each in people]
     formed = form(entry)
@@ -114,6 +116,12 @@ def last(tx: Tx, count: int) -> list[Entry]:
     """The newest entries, oldest first."""
     rows = tx.execute("SELECT seq, entry FROM audit ORDER BY seq DESC LIMIT ?", (count,)).fetchall()
     return [read(tx, seq, entry) for seq, entry in rows[::-1]]
+
+
+def ends_with_a_word(tx: Tx) -> bool:
+    """Whether the newest entry says that the bot has ended, or there is none. It need not be legible."""
+    found = tx.execute("SELECT CAST(entry AS BLOB) FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+    return found is None or b'"kind":"stopped"' in (found[0] or b"")
 
 
 def everything(tx: Tx) -> list[Entry]:

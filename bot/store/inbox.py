@@ -24,6 +24,8 @@ class Received:
     """Its command was begun and not finished: a crash lies between."""
     edited: bool = False
     """It was edited by its writer, or taken back, before it was dealt with."""
+    unwritten: str = ""
+    """Why it is in no inbox, where it is not: what keeps the disk from taking it. Its row is then nothing."""
 
     id: str = dataclasses.field(init=False)
     """One id for all that this message leads to: the same after every restart, and never used again."""
@@ -86,6 +88,41 @@ def accept(
     if changes or taken.rowcount < len(messages):
         return open_rows(tx, newest, len(messages))
     return [Received(row, message, now, running=False) for row, message in enumerate(messages, start=newest + 1)]
+
+
+def take_in(tx: Tx, message: Message) -> int | None:
+    """The row of a message that is dealt with beside its network's stream. None where it has been dealt with already.
+
+    The cursor stays: what the stream brings later is then known.
+    """
+    place, account = message.place, message.account
+    tx.execute(
+        "INSERT INTO inbox (network, id, event, place, account, device, standing, addressed, text, sent_ms, age_s,"
+        " received) VALUES (?, (SELECT coalesce(max(id), 0) + 1 FROM inbox), ?, ?, ?, ?, ?, ?, '', ?, ?, ?)"
+        " ON CONFLICT (network, event) DO NOTHING",
+        (
+            place.network,
+            message.event,
+            place.id,
+            account.id,
+            message.device,
+            str(message.standing),
+            int(message.addressed),
+            message.sent_ms,
+            message.age_s,
+            time.time(),
+        ),
+    )
+    found = tx.execute(
+        "SELECT id FROM inbox WHERE network = ? AND event = ? AND state <> 'done'", (place.network, message.event)
+    ).fetchone()
+    return None if found is None else found[0]
+
+
+def has(tx: Tx, message: Message) -> bool:
+    """Whether a message is there, dealt with or not."""
+    said = (message.place.network, message.event)
+    return tx.execute("SELECT 1 FROM inbox WHERE network = ? AND event = ?", said).fetchone() is not None
 
 
 def cursor(tx: Tx, network: str) -> str | None:

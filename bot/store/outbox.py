@@ -70,13 +70,18 @@ class Failure:
     """How it begins."""
 
 
-def queue(tx: Tx, post: Post) -> str:
+def new_key() -> str:
+    """A key that no network has seen."""
+    return secrets.token_hex(16)
+
+
+def queue(tx: Tx, post: Post, key: str | None = None) -> str:
     """Say it as soon as its network takes it. Returns the post's key; raises ValueError for what is no document.
 
     A post on a subject takes the place of an unsent one on the same subject, if that cannot be on its way already.
     New words always have a new key: the network may have seen the old one.
     """
-    key = secrets.token_hex(16)
+    key = key or new_key()
     stored = packed.dump(post.document)
     network, place, lane = post.place.network, post.place.id, int(post.lane)
     if post.subject is not None:
@@ -169,7 +174,7 @@ def condense(tx: Tx, place: Place, lane: Lane, now: float) -> int:
     one = digest.join(parts)
     tx.execute(
         "UPDATE outbox SET key = ?, document = ?, digest = ?, reply_to = NULL, subject = NULL WHERE id = ?",
-        (secrets.token_hex(16), packed.dump(digest.show(one, now)), digest.dump(one), first),
+        (new_key(), packed.dump(digest.show(one, now)), digest.dump(one), first),
     )
     tx.executemany(
         "UPDATE outbox SET state = 'merged', ended = ?, document = x'', digest = NULL WHERE id = ?",

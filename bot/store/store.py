@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import dataclasses
 import queue
+import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,13 +15,16 @@ from typing import Any, Protocol, TypeVar
 
 from bot.store.lock import Lock
 from bot.store.schema import migrate
-from bot.words.errors import StoreError, StoreRefused
+from bot.words.errors import StoreError, StoreRefused, is_of_the_disk
 
 T = TypeVar("T")
 
+SESSION_LENGTH = 4
 MOST_IN_ONE_COMMIT = 256
 MOST_WAITING = 10_000
 """Pieces of work that are handed in and not on disk."""
+STANDS_S = 2.0
+"""A commit that takes longer means that the disk stands still."""
 READ_ENDS_WITHIN_S = 1.0
 """How long the end waits for a read that is under way. One that hangs is left behind, with its connection."""
 
@@ -66,6 +71,8 @@ class Remembering(sqlite3.Connection):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.remembered: dict[str, tuple[str, bytes]] = {}
+        self.session = secrets.token_hex(SESSION_LENGTH)
+        """One life of whoever writes here. It stands in each entry of the record."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -102,6 +109,8 @@ class Store:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting = 0
         self._closed = False
+        self._failing = ""
+        self._commit_began: float | None = None
         self._seal: Callable[[Tx], None] = _unsealed
         self._watchers: list[Callable[[], None]] = []
         self.examined = asyncio.Event()
@@ -128,6 +137,14 @@ class Store:
                 await store._close()
         finally:
             lock.free()
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is written just now, in a sentence. Empty where things are, as far as is known."""
+        began = self._commit_began
+        if began is not None and (stands := time.monotonic() - began) > STANDS_S:
+            return f"The disk has not answered for {stands:.0f} s."
+        return self._failing
 
     def distrust(self, why: str) -> None:
         """What is recorded cannot be believed any more. The first reason stays."""
@@ -209,7 +226,9 @@ class Store:
                         ended = True
                     else:
                         batch.append(job)
+            self._commit_began = time.monotonic()
             self._commit(batch)
+            self._commit_began = None
             self._loop.call_soon_threadsafe(self._settle, batch)
             if ended:
                 return
@@ -264,6 +283,8 @@ class Store:
         self._waiting -= len(batch)
         written = sum(job.error is None for job in batch)
         self.counts.jobs += written
+        faults = [job.error.what for job in batch if is_of_the_disk(job.error)]
+        self._failing = faults[-1] if faults else ""
         for job in batch:
             if job.answer.done():  # the one who asked was cancelled; the work is done all the same
                 continue

@@ -6,13 +6,15 @@ TocsinError          what happened, and what to do next
 ├── Refused          the one who asks may not do this from where they stand
 ├── StoreError       the database cannot be used
 │   ├── StoreInUse   another bot holds it
-│   └── StoreRefused what is to be written is against its rules; the same again would be, too
+│   ├── StoreRefused what is to be written is against its rules; the same again would be, too
+│   └── AnsweredApart it takes nothing, and whoever wrote is answered all the same
 ├── OutOfService     one part can do no more until a person has mended it; the others go on
 └── NetworkError     a chat network or a broker did not take something
     └── Unreachable  it is away; the same again later may work
 """
 
 from collections.abc import Iterator
+from typing import TypeGuard
 
 
 class TocsinError(Exception):
@@ -47,8 +49,17 @@ class StoreInUse(StoreError):
     """Another bot holds the database."""
 
 
+class AnsweredApart(StoreError):
+    """The database does not take what was said. It was answered all the same, and is recorded later."""
+
+
 class StoreRefused(StoreError):
     """What is to be written is against the rules of the database. The same again would be refused again."""
+
+
+def is_of_the_disk(error: BaseException | None) -> TypeGuard[StoreError]:
+    """Whether the same again may be taken later."""
+    return isinstance(error, StoreError) and not isinstance(error, StoreRefused)
 
 
 class OutOfService(TocsinError):

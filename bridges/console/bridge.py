@@ -14,7 +14,7 @@ import structlog
 from bot import __version__
 from bot.bridge import Health, Office
 from bot.desk.limits import Limit
-from bot.words.errors import NetworkError, StoreError, Unreachable
+from bot.words.errors import AnsweredApart, NetworkError, StoreError, Unreachable
 from bot.words.message import Message, Place, Post, Standing
 from bot.words.people import Account, Person
 from bridges.console.connection import Connection
@@ -242,6 +242,8 @@ class ConsoleBridge:
         """Bring a line to the inbox and tell its client what became of it."""
         try:
             await self._inlet.accept([_message(connection, say)], cursor=NO_CURSOR)
+        except AnsweredApart:
+            connection.tell(Taken(say.id))
         except StoreError as error:  # the inlet has seen to a stop
             self._counts["lines_not_taken"] += 1
             connection.tell(NotTaken(say.id, f"{error} If this was a stop, it goes out all the same."))

@@ -132,7 +132,7 @@ class Connection:
         self.olm = olm
         self.seen = seen
         self.reads_only = False
-        """Whether it knows more than the disk. What it sent now it would seal with the same keys once more."""
+        """Whether it knows more than the disk. What it gave devices now it would seal with the same keys once more."""
         self.joining: set[str] = set()
         """Rooms whose invitation is accepted and whose state has not come yet."""
         self.rotations: dict[str, Rotation] = {}
@@ -251,7 +251,7 @@ class Connection:
         return self.checked(response)
 
     def read_only(self) -> None:
-        """Send nothing more, until it is opened anew. Keys that were lost to the disk must not be written over."""
+        """Give keys to nobody, until it is opened anew. Keys that were lost to the disk must not be written over."""
         self.reads_only = True
         assert self.client.store is not None  # noqa: S101 - the library's client has one once it is logged in
         self.client.store.save_session = _refused

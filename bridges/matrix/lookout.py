@@ -28,8 +28,9 @@ AGAIN_S = 1.0
 LONGEST_REST_S = 30.0
 """How long a disk that took something, and then did not, is left alone."""
 
-Hear = Callable[[SyncResponse, Sequence[Arrived], Olm, float], Awaitable[None]]
-"""What is done about messages that nobody has heard yet, with who opened them and when they came."""
+Hear = Callable[[SyncResponse, Sequence[Arrived], Olm, float, str], Awaitable[None]]
+"""What is done about messages that nobody has heard yet, with who opened them, when they came, and what troubles the
+disk of the device, if that is why the stream stands."""
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
@@ -43,6 +44,7 @@ class LookOut:
         self._hear = hear
         self._sealed = sealed
         """What came before and could not be read yet."""
+        self._trouble = ""
 
     async def beside(self, work: Awaitable[Result], since: str | None) -> Result:
         """The result of some work on the stream. Where it takes long, what comes after a cursor is heard meanwhile.
@@ -59,13 +61,17 @@ class LookOut:
             working.cancel()
             await asyncio.wait([working])
 
-    async def until_the_disk_writes(self, since: str | None, faults: int) -> None:
+    async def until_the_disk_writes(self, since: str | None, faults: int, trouble: str) -> None:
         """Wait until what failed may be tried again, longer where it fails again and again, and listen meanwhile.
 
         The connection knows more than the disk: it sends nothing more, and must be opened anew then.
         """
         self._connection.read_only()
-        await self.beside(self._probe(min(LONGEST_REST_S, AGAIN_S * 2 ** min(faults, 10))), since)
+        self._trouble = trouble
+        try:
+            await self.beside(self._probe(min(LONGEST_REST_S, AGAIN_S * 2 ** min(faults, 10))), since)
+        finally:
+            self._trouble = ""
 
     async def _probe(self, rest_s: float) -> None:
         while True:
@@ -73,7 +79,7 @@ class LookOut:
             try:
                 self._connection.probe()
             except StoreError as error:
-                log.error("the disk does not take the keys; stops alone are heard", error=error.what)
+                log.error("the disk does not take the keys; stops are heard, nothing else is done", error=error.what)
             else:
                 return
 
@@ -100,7 +106,7 @@ class LookOut:
                 arrived = asyncio.get_running_loop().time()
                 with on_disk():
                     heard = self._opened(ears, response, known)
-                await self._hear(response, heard, ears.olm, arrived)
+                await self._hear(response, heard, ears.olm, arrived, self._trouble)
             except StoreError as error:  # it cannot even be read; perhaps it can be soon
                 log.error("nothing can be heard beside the stream", error=error.what)
             except TocsinError:

@@ -95,8 +95,8 @@ class Receiver:
             response = await patiently(functools.partial(self._next, since, first=first), NetworkError)
             self._heard.now()
             await self._look_out.beside(self._take(response, since, known), since and response.next_batch)
-        except StoreError:
-            await self._look_out.until_the_disk_writes(since, self._heard.faults)
+        except StoreError as error:
+            await self._look_out.until_the_disk_writes(since, self._heard.faults, error.what)
             self._heard.faults += 1
             raise
         self._heard.faults = 0
@@ -120,8 +120,8 @@ class Receiver:
         messages, changes = self._messages([*opened, *events]), [*changes, *self._changes([*opened, *events])]
         try:
             self._connection.seen.keep()
-        except StoreError:
-            await self._inlet.despite_the_disk(_aged(response, messages, arrived))
+        except StoreError as error:
+            await self._inlet.despite_the_disk(_aged(response, messages, arrived), error.what)
             raise
         self._waiting.hold(letters, since=since, cursor=response.next_batch)
         self._waiting.note(changes)
@@ -136,13 +136,15 @@ class Receiver:
         except NetworkError as error:
             log.warning("keys could not be looked after; tried again later", error=error.what)
 
-    async def _hear(self, response: SyncResponse, events: Sequence[Arrived], olm: Olm, arrived: float) -> None:
-        """Stops that came beside the stream."""
+    async def _hear(
+        self, response: SyncResponse, events: Sequence[Arrived], olm: Olm, arrived: float, trouble: str
+    ) -> None:
+        """What came beside the stream: stops go out, and where a disk takes nothing the rest is answered."""
         self._heard.now()
         for room, info in response.rooms.join.items():
             if any(isinstance(event, RoomEncryptionEvent) for event in (*info.state, *info.timeline.events)):
                 self._trust.clear.close(room)
-        await self._inlet.despite_the_disk(_aged(response, self._messages(events, olm), arrived))
+        await self._inlet.despite_the_disk(_aged(response, self._messages(events, olm), arrived), trouble)
 
     def _sealed(self) -> list[Arrived]:
         """What came in the stream and cannot be read, as far as anybody waits for it."""

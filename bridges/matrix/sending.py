@@ -71,14 +71,15 @@ class Speaker:
                     raise Unreachable(f"The homeserver has not yet told of the room {room_id}.", retry_after=1.0)
                 raise NetworkError(f"The bot is not in the room {room_id}.", hint="Invite it there.")
             if room.encrypted:
-                await self._have_key_in_right_hands(room)
+                if not self._connection.reads_only:
+                    await self._have_key_in_right_hands(room)
+                if self._connection.reads_only:
+                    self._check_key_is_in_right_hands(room)
             elif not self._trust.clear.has(room):
                 raise NetworkError(
                     f"The room {room_id} is not encrypted; nothing is said there.",
                     hint="Turn on encryption in the room.",
                 )
-            if self._connection.reads_only:
-                raise Unreachable("The keys of the Matrix device cannot be kept: nothing is said until they can.")
             # Nothing is awaited from here until the library has looked whether it must encrypt, and has done it.
             try:
                 with on_disk():
@@ -100,6 +101,15 @@ class Speaker:
         if self._trust.guests.is_open(room.room_id):
             await self._trust.guests.welcome(room)
             await self._share_where_needed(room)  # some may have come or gone meanwhile
+
+    def _check_key_is_in_right_hands(self, room: MatrixRoom) -> None:
+        """Where nothing can be kept, no key is given to anybody. A room whose key needs no giving is still spoken to.
+
+        A room's key lives in memory alone, so that none that was used is used again after the disk has come back.
+        """
+        key = self._key_of(room)
+        if key is None or not key.shared or self._without(room, key):
+            raise Unreachable("The keys of the Matrix device cannot be kept: nothing is said here until they can.")
 
     def _key_of(self, room: MatrixRoom) -> OutboundGroupSession | None:
         """The room's key, where nobody has it who may not read. One that is in other hands is thrown away."""

@@ -313,11 +313,11 @@ class Field:
             while await self.refused() <= beyond:  # noqa: ASYNC110 - another process counts
                 await asyncio.sleep(LOOK_EVERY_S)
 
-    def records(self, kind: str) -> list[dict[str, Any]]:
-        """What the bot has recorded of a kind, in its order."""
+    def records(self, *kinds: str) -> list[dict[str, Any]]:
+        """What the bot has recorded of these kinds, in its order."""
         with contextlib.closing(sqlite3.connect(self.state / keys.DATABASE)) as database:
             entries = audit.everything(database)
-        return [each.all for each in entries if each.kind == kind]
+        return [each.all for each in entries if each.kind in kinds]
 
     def incidents(self) -> list[str]:
         """The ids of all incidents that the bot has on its disk."""

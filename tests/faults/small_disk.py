@@ -18,7 +18,7 @@ def impossible() -> str:
 @contextlib.contextmanager
 def mounted(folder: Path, size: str) -> Generator[Path]:
     """The folder lies on a small disk until the block ends."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tocsin-test", str(folder)]
     subprocess.run(command, check=True)  # noqa: S603 - our own words
     try:

@@ -39,27 +39,30 @@ def outcomes(field: Field, event: str) -> list[dict[str, audit.Value]]:
     return [each for each in field.records("outcome") if each["event"] == event]
 
 
-async def waits_and_a_stop_goes(field: Field, way: contextlib.AbstractContextManager[None]) -> None:
-    """While the disk takes nothing a stop stops, and nothing privileged is done. It is done when it is on record."""
+async def refuses_and_a_stop_goes(field: Field, way: contextlib.AbstractContextManager[None]) -> None:
+    """While the disk takes nothing a stop stops, what only reads is shown, and nothing privileged is done, ever."""
     with way:
         began = boot_clock()
         privileged, order = field.say(PRIVILEGED), field.say("!shutdown all")
         await all_stand(field, began)
-        assert not [*field.news("", privileged), *field.news("", order)], "nothing is told that is on no disk"
-    await field.hears("Noted", privileged)
+        refused = await field.hears("Not run: it cannot be recorded.", privileged)
+        assert "Send it again when that is mended" in refused.words
+        await field.hears("Not recorded yet.", order)
+        assert "walk-1" in (await field.answer("!status")).words
+        assert not [*outcomes(field, privileged), *outcomes(field, order)]
     await field.hears("STOPPED everything: 3 of 3", order)
-    await until(lambda: outcomes(field, order), "the stop is recorded", field.last_words)
-    (stopped,) = outcomes(field, order)
-    assert (stopped["result"], stopped["late"]) == ("done", True)
-    (done,) = outcomes(field, privileged)
-    assert done["result"] == "done"
-    assert [each["id"] for each in field.records("intent")].index(done["id"]) >= 0
+    for event, result in (order, "done"), (privileged, "refused: no record"):
+        await until(lambda event=event: outcomes(field, event), "it is recorded", field.last_words)
+        (outcome,) = outcomes(field, event)
+        assert (outcome["result"], outcome["late"]) == (result, True)
+        kinds = [each["kind"] for each in field.records("intent", "outcome") if each["id"] == outcome["id"]]
+        assert kinds == (["intent", "outcome"] if event == order else ["outcome"])
     await field.reset()
 
 
 async def test_a_lock_that_somebody_holds_and_a_byte_that_was_flipped(tmp_path: Path) -> None:
     async with running(tmp_path) as field:
-        await waits_and_a_stop_goes(field, locked(field.state / keys.DATABASE))
+        await refuses_and_a_stop_goes(field, locked(field.state / keys.DATABASE))
         await field.bot.stop()
         flip_one_bit_of_an_entry(field.state / keys.DATABASE)
         await field.begun()
@@ -78,7 +81,7 @@ async def test_a_disk_that_is_full(tmp_path: Path) -> None:
         pytest.skip(reason)
     with mounted(tmp_path / "small", "24m") as small:
         async with running(tmp_path, state=small) as field:
-            await waits_and_a_stop_goes(field, full(small))
+            await refuses_and_a_stop_goes(field, full(small))
 
 
 def remounted(folder: Path, mode: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.keys import DATABASE
+from bot.words.errors import Unreachable
 from bot.words.message import Standing
 from bridges.matrix import trust
 from bridges.matrix.connection import Connection
@@ -105,15 +106,21 @@ async def test_a_stop_does_not_wait_behind_a_message_that_the_disk_does_not_take
     assert texts == ["just talk", "!shutdown all", "!shutdown walk-1"]
 
 
-async def test_a_stop_does_not_wait_behind_keys_that_the_disk_does_not_take(stage: Stage) -> None:
+async def test_a_disk_that_does_not_take_keys_holds_up_no_stop_and_no_answer(stage: Stage) -> None:
     async with stage.bot_online() as bot, stage.online(stage.alice) as alice:
-        room = await stage.room_of(alice)
+        room, other = await stage.room_of(alice), await stage.room_of(alice)
         await alice.say(room, "hello")
         await stage.inbox.next()
+        await bot.send(says(room, "hello, too"), key="before")
         (seen,) = (stage.folder / "bot").glob("seen-*.db")
         with held(seen):
             await alice.say(room, "just talk")
             await stage.inbox.until_hurried("just talk")
+            assert "cannot be kept" in stage.inbox.troubles["just talk"]
+            await bot.send(says(room, "not run"), key="apart")
+            await alice.wait_for(lambda heard: heard.body == "not run")
+            with pytest.raises(Unreachable, match="cannot be kept"):  # nobody there has a key, and none can be given
+                await bot.send(says(other, "not run"), key="elsewhere")
             del alice.connection.olm.outbound_group_sessions[room]
             await alice.say(room, "!shutdown all")
             await stage.inbox.until_hurried("!shutdown all")

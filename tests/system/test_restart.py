@@ -90,6 +90,9 @@ def _judged(asked: Mapping[Operator, Mapping[str, str]], witness: Witness) -> li
             elif "I was interrupted" in body:
                 assert marks <= 1
                 found.append("unknown")
+            elif "it was sent before I began" in body:  # and the bot was dead, or had taken it nowhere yet
+                assert marks == 0
+                found.append("refused")
             else:
                 assert body.startswith(f"MARKED by {name}"), body
                 assert marks == 1

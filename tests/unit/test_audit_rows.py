@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import re
 import string
 import time
 
@@ -35,6 +36,7 @@ async def test_an_entry_stands_in_the_one_form_of_its_bytes(store: Store) -> Non
     at = fields.pop("at")
     assert abs(dt.datetime.fromisoformat(at) - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
     assert len(at) == len("2026-11-20T14:02:00.001+00:00")
+    assert re.fullmatch("[0-9a-f]{8}", fields.pop("session"))
     assert fields == {"kind": "outcome", "z": "ü", "a": None, "list": ["b", "a"], "flag": True, "number": 1}
 
 

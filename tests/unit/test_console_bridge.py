@@ -26,11 +26,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.bridge import Office
+from bot.desk import desk as desk_module
 from bot.desk.desk import Desk
 from bot.identities import Identities
 from bot.intake import Intake
 from bot.outgoing import Outgoing
-from bot.store import Store, inbox
+from bot.store import Store, audit, inbox
 from bot.system import System
 from bot.words.document import Document, document
 from bot.words.errors import NetworkError, Unreachable
@@ -103,20 +104,21 @@ async def running(*works: Any) -> AsyncGenerator[None]:
 
 @pytest_asyncio.fixture
 async def bot(system: System, store: Store, people: People, folder: Path) -> AsyncIterator[Bot]:
-    outs: list[Outgoing] = []
+    outs: dict[str, Outgoing] = {}
 
     def queued() -> None:
-        outs[0].wake()
+        outs["console"].wake()
 
     def back(place: Place) -> None:
-        outs[0].back(place)
+        outs["console"].back(place)
 
+    system = dataclasses.replace(system, ways_out=outs)
     desk = Desk(system, queued=queued)
     intake = Intake("console", store, desk, system.approvals, queued=queued)
     office = Office(folder, people, store, intake, Identities(store, People()), back=back)
     bridge = ConsoleBridge(ConsoleSettings(socket=folder / "chat.sock"), office)
-    outs.append(Outgoing("console", bridge, store))
-    async with running(bridge.run(), desk.run(), outs[0].run()):
+    outs["console"] = Outgoing("console", bridge, store)
+    async with running(bridge.run(), desk.run(), outs["console"].run()):
         bot = Bot(bridge, folder / "chat.sock", store, people)
         await bot.until(lambda: bridge.health().ready)
         yield bot
@@ -489,8 +491,8 @@ async def test_who_does_not_read_is_cut_off_and_delays_nobody(bot: Bot) -> None:
 
 
 @needs_root
-async def test_a_line_that_the_disk_refuses_is_told_and_a_stop_goes_out_all_the_same(
-    bot: Bot, published: list[tuple[str, bytes]]
+async def test_a_disk_that_takes_nothing_keeps_nobody_from_reading_and_stopping(
+    bot: Bot, published: list[tuple[str, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Client.of(bot.path) as client:
         client.say("whoami")
@@ -502,16 +504,38 @@ async def test_a_line_that_the_disk_refuses_is_told_and_a_stop_goes_out_all_the_
 
         await bot.store.write(fill)
         with structlog.testing.capture_logs():
-            for number, line in ((1, "whoami"), (2, "shutdown all")):
+            for number, line, answer in (
+                (1, "whoami", "You are"),
+                (2, "maintenance walker for 10m", "Not run: it cannot be recorded. The database did not take it"),
+                (3, "shutdown all", "STOPPING"),
+            ):
                 assert published == []
-                name = client.say(line + " " * 60_000, number)
-                refused = await client.read()
-                assert refused["refused"] == name
-                assert "disk is full" in refused["why"]
-                assert refused["why"].endswith("If this was a stop, it goes out all the same.")
-        await bot.until(lambda: bool(published))
-    assert {topic for topic, _ in published} == {f"{ROOT}/stop/all"}
-    assert bot.counted("lines_not_taken") == 2
+                client.say(line + " " * 60_000, number)
+                await client.until("taken")
+                assert answer in str(await client.post())
+            monkeypatch.setattr(desk_module, "MOST_APART", 0)
+            name = client.say("whoami" + " " * 60_000, 4)
+            refused = await client.read()
+        assert refused["refused"] == name
+        assert "disk is full" in refused["why"]
+        assert refused["why"].endswith("If this was a stop, it goes out all the same.")
+        assert {topic for topic, _ in published} == {f"{ROOT}/stop/all"}
+        assert bot.counted("lines_not_taken") == 1
+
+        await bot.store.write(lambda tx: tx.execute("PRAGMA max_page_count = 1000000"))
+        async with asyncio.timeout(PATIENCE):
+            while (
+                len(found := [each for each in await bot.store.read(audit.everything) if each.fields.get("late")]) < 3
+            ):
+                await bot.store.read(lambda _: None)
+    by_command = {each.fields["command"]: each.fields for each in found}
+    assert {name: fields["result"] for name, fields in by_command.items()} == {
+        "whoami": "done",
+        "maintenance": "refused: no record",
+        "shutdown": "done",
+    }
+    ids = [each.fields["id"] for each in await bot.store.read(audit.everything) if each.kind == "intent"]
+    assert ids == [by_command["shutdown"]["id"]], "the intent of the stop alone, and once"
 
 
 @needs_root

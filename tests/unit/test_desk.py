@@ -10,6 +10,9 @@ from collections.abc import AsyncGenerator, Callable
 import pytest
 import structlog
 
+from bot import intake as intake_module
+from bot.bridge import Health
+from bot.desk import conclusion as conclusion_module
 from bot.desk import desk as desk_module
 from bot.desk import intent
 from bot.desk import way as way_module
@@ -21,8 +24,10 @@ from bot.desk.desk import Desk
 from bot.desk.limits import Limit, Limits
 from bot.desk.way import STOP_LINE
 from bot.intake import Intake
+from bot.outgoing import Outgoing
 from bot.stop.bell import Bell
 from bot.store import Store, Tx, audit, inbox, incidents, outbox, overlay
+from bot.store import store as store_module
 from bot.system import System
 from bot.words import packed
 from bot.words.document import Document, document, table
@@ -811,7 +816,7 @@ async def interrupted(counter: Counter, store: Store, monkeypatch: pytest.Monkey
     reached = asyncio.Semaphore(0)
     loop = asyncio.get_running_loop()
 
-    def refuse(_: Tx, __: Post) -> str:
+    def refuse(_: Tx, __: Post, ___: str | None = None) -> str:
         loop.call_soon_threadsafe(reached.release)
         raise StoreError("The disk is full.")
 
@@ -908,10 +913,10 @@ async def test_an_outcome_that_the_disk_refuses_is_written_and_answered_when_it_
     refusals = iter((StoreError("The disk is full."),) * 2)
     queue = outbox.queue
 
-    def sometimes(tx: Tx, post: Post) -> str:
+    def sometimes(tx: Tx, post: Post, key: str | None = None) -> str:
         for error in refusals:
             raise error
-        return queue(tx, post)
+        return queue(tx, post, key)
 
     monkeypatch.setattr(desk_module, "FIRST_WAIT_S", 0.001)
     monkeypatch.setattr(outbox, "queue", sometimes)
@@ -949,7 +954,8 @@ async def test_a_stop_goes_out_while_the_disk_takes_nothing_and_is_answered_once
     await intake.accept([message], cursor="c")
     async with counter.open():
         await counter.all_done()
-    assert [to_plain(post.document)[:8] for post in await counter.answers()] == ["STOPPING"]
+    answers = [post for post in await counter.answers() if post.reply_to == message.event]
+    assert [to_plain(post.document)[:8] for post in answers] == ["STOPPING"]
     assert len(await store.read(incidents.all_incidents)) == 1
 
 
@@ -957,3 +963,128 @@ async def test_what_a_command_was_understood_as_is_recorded_without_somebodys_ow
     await counter.said("!shutdown walker because it smokes")
     resolved = [record["resolved"] for record in await counter.records() if record["kind"] == "intent"]
     assert resolved == ["shutdown … … … …"]
+
+
+async def ready(counter: Counter) -> None:
+    """The open desk takes what comes."""
+    await counter.put(counter.message("!echo"))
+    await counter.all_done()
+
+
+class Loud:
+    """A network that takes what is said, and keeps it."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, Post] = {}
+        self.news = asyncio.Event()
+
+    def health(self) -> Health:
+        return Health(ready=True)
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def send(self, post: Post, *, key: str) -> str:
+        self.said[key] = post
+        self.news.set()
+        return key
+
+    async def to(self, message: Message) -> str:
+        """What was said to a message."""
+        async with asyncio.timeout(PATIENCE):
+            while not (found := [each for each in self.said.values() if each.reply_to == message.event]):
+                self.news.clear()
+                await self.news.wait()
+        return to_plain(found[0].document)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that hangs is known to hang soon."""
+    for module in (intake_module, conclusion_module):
+        monkeypatch.setattr(module, "DISK_MAY_STAND_S", 0.05)
+    monkeypatch.setattr(store_module, "STANDS_S", 0.01)
+
+
+@pytest.fixture
+def loud(counter: Counter) -> Loud:
+    """The network of the desk."""
+    network = Loud()
+    system = dataclasses.replace(counter.system, ways_out={"chat": Outgoing("chat", network, counter.store)})
+    counter.desk = Desk(system, queued=lambda: None, now=counter.now)
+    return network
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_disk_that_hangs_keeps_nobody_from_reading_and_what_was_refused_is_not_run_later(
+    counter: Counter, loud: Loud, store: Store, hang_disk: HangDisk, published: list[tuple[str, bytes]]
+) -> None:
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    said = talk, read, privileged, stop = [
+        counter.message(text) for text in ("good morning", "!echo hay", "!switch", "!shutdown all")
+    ]
+    async with counter.open():
+        await ready(counter)
+        async with hang_disk(store):
+            taking = asyncio.create_task(intake.accept(said, cursor="c"))
+            assert await loud.to(read) == "You said hay."
+            assert (await loud.to(privileged)).startswith("Not run: it cannot be recorded. The disk has not answered")
+            assert "Not recorded yet. The disk has not answered" in await loud.to(stop)
+            assert published
+            assert not taking.done()
+        await taking
+        await counter.all_done()
+    assert len(loud.said) == 3, "nobody answers to talk, and nothing is said twice"
+    assert len(await counter.answers()) == 1
+    events = [each.event for each in said]
+    records = [each for each in await counter.records() if each["kind"] in ("intent", "outcome")]
+    assert sorted(
+        (each["event"], each["kind"], each.get("result")) for each in records if each["event"] in events
+    ) == sorted(
+        [
+            (read.event, "outcome", "done"),
+            (privileged.event, "outcome", "refused: no record"),
+            (stop.event, "intent", None),
+            (stop.event, "outcome", "done"),
+        ]
+    ), talk
+    assert all(each["late"] for each in records if each["kind"] == "outcome" and each["event"] in events)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_was_told_without_the_disk_is_recorded_also_where_the_bot_ends_then(
+    counter: Counter, loud: Loud, store: Store, hang_disk: HangDisk
+) -> None:
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    privileged = counter.message("!switch")
+    async with contextlib.AsyncExitStack() as until_it_is_written:
+        async with counter.open():
+            await ready(counter)
+            await until_it_is_written.enter_async_context(hang_disk(store))
+            taking = asyncio.create_task(intake.accept([privileged], cursor="c"))
+            await loud.to(privileged)
+            counter.desk.hurry([privileged], "The same again.")
+        taking.cancel()
+    await store.write(lambda tx: audit.record(tx, "stopped"))
+    results = [(each["kind"], each.get("result")) for each in await counter.records()][1:]
+    assert results == [("outcome", "refused: no record"), ("stopped", None)]
+    async with counter.open():
+        await counter.all_done()
+    assert len(loud.said) == 1
+
+
+async def test_after_a_crash_nothing_is_run_that_was_sent_before_it(counter: Counter) -> None:
+    """The run before may have told somebody that it does not run it, and have had no disk to note that."""
+    before = counter.message("!switch", age_s=20)
+    await counter.put(before)
+    counter.desk = Desk(counter.system, queued=lambda: None, now=counter.now, after_a_crash=True)
+    async with counter.open():
+        await counter.all_done()
+    (first,) = await counter.answers()
+    assert to_plain(first.document) == "Switched.", "it was in the inbox: nobody was told otherwise"
+    assert await counter.said("!switch", age_s=5) == (
+        "Not run: it was sent before I began, and I ended without a word before that. Send it again if it still holds."
+    )
+    assert await counter.said("!echo hay", age_s=5) == "You said hay."
+    assert (await counter.said("!shutdown all", age_s=5)).startswith("STOPPING")
+    assert await counter.said("!switch", age_s=0) == "Switched."

@@ -56,9 +56,9 @@ class Inbox:
         self.unreadable += unreadable
         self.news.set()
 
-    async def despite_the_disk(self, messages: Sequence[Message]) -> None:
+    async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
         """Not told: the disk takes everything here."""
-        raise AssertionError(messages)
+        raise AssertionError(messages, trouble)
 
     async def cursor(self) -> str | None:
         """Where the next batch begins."""

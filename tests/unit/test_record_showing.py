@@ -96,7 +96,9 @@ async def test_what_came_of_a_command_is_shown_in_order_with_the_times_between(s
     await command(store, "done")
     approved = audit.about("otto", by="otto")
     await store.write(lambda tx: audit.record(tx, "approval", approved, id=ID, code="blue-7"))
-    assert closed_up(showing.answer(await found(store))) == [
+    entries = await found(store)
+    (session,) = {each.entry.fields["session"] for each in entries}
+    assert closed_up(showing.answer(entries)) == [
         f"3 entries under {ID}, 0.500 s from the first to the last.",
         "",
         "no. UTC, and after kind who what",
@@ -104,7 +106,7 @@ async def test_what_came_of_a_command_is_shown_in_order_with_the_times_between(s
         "2 +0.250 s outcome olga !shutdown: done",
         "3 +0.500 s approval otto code blue-7",
         "",
-        "#1 intent 2023-11-14 22:13:20.000 UTC",
+        f"#1 intent 2023-11-14 22:13:20.000 UTC, session {session}",
         "",
         "of whom field value",
         "command shutdown",
@@ -113,7 +115,7 @@ async def test_what_came_of_a_command_is_shown_in_order_with_the_times_between(s
         "olga account chat:olga",
         "person olga",
         "",
-        "#2 outcome 2023-11-14 22:13:20.250 UTC, +0.250 s after the one before",
+        f"#2 outcome 2023-11-14 22:13:20.250 UTC, +0.250 s after the one before, session {session}",
         "",
         "of whom field value",
         "command shutdown",
@@ -122,7 +124,7 @@ async def test_what_came_of_a_command_is_shown_in_order_with_the_times_between(s
         "olga account chat:olga",
         "person olga",
         "",
-        "#3 approval 2023-11-14 22:13:20.500 UTC, +0.250 s after the one before",
+        f"#3 approval 2023-11-14 22:13:20.500 UTC, +0.250 s after the one before, session {session}",
         "",
         "of whom field value",
         "code blue-7",
