@@ -26,5 +26,6 @@ def parts_of_the_record(
     )
     store.watch(publisher.changed)
     store.examined.clear()
+    store.compared.clear()
     guard = Guard(store, settings.bot.alarms, queued=queued)
     return publisher, [Part("record", guard.run), Part("witnesses", publisher.run)]

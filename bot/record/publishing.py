@@ -86,6 +86,7 @@ class Publisher:
                 group.create_task(each.run(), name=f"witness {each.witness.name}")
             for each in self._errands:
                 await each.asked.wait()
+            self._store.compared.set()
             self.ready.set()
             await self._publish()
 

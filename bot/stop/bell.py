@@ -245,7 +245,7 @@ class Bell:
 
     @property
     def withheld(self) -> int:
-        """Leases that were not given, because a component brought up more than we keep or believes a foreign key."""
+        """Leases that were not given, for one of the reasons that `Leases` has."""
         return 0 if self._parts is None else self._parts.leases.withheld
 
     async def overheard(self, envelope: bytes) -> None:

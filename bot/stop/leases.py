@@ -1,6 +1,7 @@
 """Answers statements with leases, and leads who believes an older key to ours. It decides nothing: the issuer does."""
 
 import asyncio
+import dataclasses
 import functools
 import time
 from collections.abc import Callable
@@ -50,7 +51,8 @@ class Leases:
         self.has_twin = False
         """Another bot answers our components under our key."""
         self.withheld = 0
-        """Leases that were not given, because a component brought up more than we keep or believes a foreign key."""
+        """Leases that were not given: a component brought up more than we keep or believes a foreign key, or a witness
+        of the record knows more than we."""
 
     def overheard(self, component: str, envelope: bytes) -> None:
         """Look at a lease that somebody else has published. Raises BadMessage for what our key has not signed."""
@@ -59,7 +61,10 @@ class Leases:
             self._found_a_twin(component)
 
     async def answer(self, state: State) -> None:
-        """Answer a statement that was heard. All that is known must be on disk."""
+        """Answer a statement that was heard. All that is known must be on disk.
+
+        Where more may have been known, in a record that is missing, nobody is let work and nothing is cleared.
+        """
         if self._issuer.is_answered(state, self._clock()):
             self._found_a_twin(state.id)
         if self.has_twin:
@@ -68,6 +73,8 @@ class Leases:
         try:
             links = self._keyring.links(state)
             lease = None if links else self._issuer.lease(state, self._clock(), time.time_ns() // 1_000_000)
+            if lease is not None and (self._store.superseded or not self._store.compared.is_set()):
+                lease = self._as_far_as_it_stops(lease)
         except (Overdrawn, Unknown) as error:
             self.withheld += 1
             if state.id not in self._without:
@@ -80,6 +87,12 @@ class Leases:
             if state.roster != self._keyring.serial:
                 await self._tell_of_the_roster(state)
             await self._publish(f"{self._root}/lease/{state.id}", self._keyring.lease(lease))
+
+    def _as_far_as_it_stops(self, lease: Lease) -> Lease | None:
+        if lease.stops:
+            return dataclasses.replace(lease, cleared=())
+        self.withheld += 1
+        return None
 
     def _found_a_twin(self, component: str) -> None:
         """From now on nobody gets a lease from us: the other one lets components work that we may have stopped."""

@@ -116,6 +116,11 @@ class Store:
         self.examined = asyncio.Event()
         """Set unless somebody is looking for the first time whether what is recorded can be believed."""
         self.examined.set()
+        self.compared = asyncio.Event()
+        """Set unless a witness of the record has not been asked yet what it has seen."""
+        self.compared.set()
+        self.superseded = False
+        """A witness has seen more of the record, or another one: what was stopped since may not be known here."""
         self.distrusted = ""
         """Why what is recorded cannot be believed; empty where it can."""
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="store reader")  # name look-ups may fill the common one

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.field import Field, stood_still, until
+from tests.faults.field import Field, running, stood_still, until
 from tests.faults.proxy import Proxy
 from wire.clock import boot_clock
+from wire.messages import ROOT, Shown
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -60,6 +61,49 @@ async def test_a_folder_from_before_a_reset_stops_everybody_again_and_says_so(fi
     assert len(told) == 1
     stood_still(field.walkers.values(), told[0].at, await field.reset())
     await field.work()
+
+
+async def test_a_folder_that_its_witness_knows_to_be_old_lets_nobody_work_until_a_person_has_agreed(
+    tmp_path: Path,
+) -> None:
+    """Whoever was away when the stop came has it from nobody: the bot has forgotten it, and must not let it work."""
+    async with running(tmp_path) as field:
+        witness = tmp_path / "witness.log"
+        config = tmp_path / "config.toml"
+        config.write_text(config.read_text() + f'\n[audit]\nwitness_files = ["{witness}"]\n')
+        away = field.walkers["walk-1"]
+        async with kept(field, tmp_path / "backup"):
+            await away.process.kill()
+            before = witness.read_bytes()
+            order = field.say("!shutdown walk-1")
+            await field.hears("STOPPING", order)
+            await until(lambda: witness.read_bytes() != before, "the witness knows of it")
+            field.say("!shutdown walk-2")
+            await field.hears("STOPPED", "$event2")
+        await field.wire.link.publish(f"{ROOT}/stop/id/walk-1", b"", qos=1, retain=True)  # a broker forgets, too
+        field.forget()
+        back = boot_clock()
+        await field.begun()
+        alarm = await field.hears("The record is older than its witness")
+        assert "No component is let work until a person has looked" in alarm.words
+        await away.process.start()
+        await field.hears("STOPPED walk-2: 1 of 1")  # that one brought it along, and it can still be confirmed
+        for name in field.walkers:
+            await until(lambda name=name: field.wire.states(name, back)[5:], f"{name} asks on")
+        assert away.steps(back) == []
+        held = {name: field.wire.states(name, back)[-1][1].shown for name in field.walkers}
+        assert held == {"walk-1": Shown.HELD, "walk-2": Shown.STOPPED, "walk-3": Shown.HELD}
+        asked = await field.answer("!reset")
+        agreed = await field.answer(f"!approve {asked.words.split('!approve ')[1].split()[0]}", "bob")
+        assert "Not run: the record cannot be trusted" in agreed.words
+
+        await field.bot.stop()
+        witness.rename(tmp_path / "kept.log")  # the person has agreed
+        await field.begun()
+        await away.works()
+        await field.walkers["walk-3"].works()
+        await field.reset()
+        await field.work()
 
 
 @pytest.mark.soak

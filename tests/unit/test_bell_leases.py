@@ -40,6 +40,25 @@ async def test_a_lease_lets_a_component_work(store: Store, walker: Component) ->
         assert not t.bell.has_stopped("walker")
 
 
+@pytest.mark.parametrize("why", ["superseded", "not compared"])
+async def test_where_a_witness_may_know_of_more_stops_nobody_is_let_work_and_a_stop_is_still_confirmed(
+    store: Store, walker: Component, why: str
+) -> None:
+    async with tower(store, walker) as t:
+        if why == "superseded":
+            store.superseded = True
+        else:
+            store.compared.clear()
+        await t.talk(walker, rounds=1)
+        assert not walker.latch.may_work(0.0)
+        assert t.broker.leases("walker") == []
+        assert t.bell.withheld == 1
+        await t.bell.order(A, ALL, ORIGIN)
+        await t.broker.until(lambda: bool(t.broker.stops()))
+        await t.talk(walker)
+        assert t.bell.has_stopped("walker")
+
+
 async def test_an_old_statement_said_again_proves_nothing(store: Store, walker: Component) -> None:
     async with tower(store, walker) as t:
         await t.bell.order(A, ALL, ORIGIN)

@@ -6,10 +6,12 @@ import structlog
 
 from bot.audit.note import VerifierKey
 from bot.record.witnesses.comparing import Compared, compare
-from bot.store import Store, Tx, audit, outbox
-from bot.words.document import Document, Tone, document, mono, strong, text
+from bot.store import Store, Tx, audit, incidents, outbox
+from bot.words.document import Document, Items, Tone, document, mono, strong, text
 from bot.words.message import Lane, Place, Post
 from bot.words.times import span
+
+MOST_SHOWN = 20
 
 log = structlog.get_logger(__name__)
 
@@ -32,14 +34,20 @@ class Court:
         compared = await self._store.read(lambda tx: compare(tx, note, name, self._keys))
         if compared.wrong:
             self.behind = self.behind or compared.wrong
+            self._store.superseded = True
             self._store.distrust(self.behind.removesuffix("."))
             log.error("the record is not what a witness has seen", witness=name, why=compared.wrong)
         return compared
 
     async def alarm_wrong(self, name: str, wrong: str) -> None:
-        """Tell people that a witness speaks against the record."""
+        """Tell people that a witness speaks against the record, and what it has for stopped."""
+        rows = await self._store.read(incidents.all_incidents)
+        stopped = [text(mono(each.id[:8]), f" {each.target}") for each in rows if each.over is None]
         words = document(
             text(strong("ALARM", Tone.BAD), f": {wrong}"),
+            "No component is let work until a person has looked: what was stopped since may not be known here.",
+            "Stopped, as far as it is known:" if stopped else "Nothing is stopped, as far as it is known.",
+            *([Items(tuple(stopped[-MOST_SHOWN:]))] if stopped else []),
             text("Nothing more goes to that witness, so that what it holds stays. Look: ", mono("tocsin audit verify")),
         )
         await self._alarm(words, why="the record is not what a witness has seen", witness=name, fault=wrong)
