@@ -73,7 +73,7 @@ def run() -> list[Row]:
         large = next(fresh)
         note = _filled(large)
         megabytes: list[float] = []
-        checks = in_turn(lambda: _checked(large, note, megabytes), lambda: _hashed(large), runs=3)
+        checks = in_turn(lambda: _checked(large, note, megabytes), lambda: _hashed(large), runs=RUNS)
         proof = _proven(large)
     return [
         Row(
@@ -109,8 +109,8 @@ def run() -> list[Row]:
             name="checking",
             ours=checks.ours,
             reference=checks.reference,
-            what=f"s for {ENTRIES:,} entries with {ENTRIES // GROUP:,} checkpoints, against head and witness;"
-            " reference: two SHA-256 calls an entry and nothing else",
+            what=f"s for {ENTRIES:,} entries with {ENTRIES // GROUP:,} checkpoints, against head and"
+            " witness; reference: two SHA-256 calls an entry and nothing else",
             ratio=checks.ratio,
             goal=f"at most {MOST_TIMES:.0f} times",
             holds=checks.ratio <= MOST_TIMES,

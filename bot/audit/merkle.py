@@ -12,28 +12,44 @@ HASH_LENGTH = 32
 MOST_ENTRIES = 2**63 - 1
 """No tree is larger. Whoever names a larger size is refused before anything is counted."""
 EMPTY_ROOT = sha256(b"").digest()
+_begun_leaf, _begun_node = sha256(b"\0").copy, sha256(b"\1").copy
+"""A hash that goes on from a copy of one of these costs less than one that begins anew: a tenth of verifying."""
 
 
 def leaf_hash(entry: bytes) -> bytes:
     """What stands in the tree for an entry."""
-    return sha256(b"\0" + entry).digest()
+    state = _begun_leaf()
+    state.update(entry)
+    return state.digest()
 
 
 def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
     """The same for many, faster."""
-    return [sha256(b"\0" + entry).digest() for entry in entries]
+    hashes: list[bytes] = []
+    for entry in entries:
+        state = _begun_leaf()
+        state.update(entry)
+        hashes.append(state.digest())
+    return hashes
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """What stands in the tree for two nodes side by side."""
-    return sha256(b"\1" + left + right).digest()
+    state = _begun_node()
+    state.update(left + right)
+    return state.digest()
 
 
 def parents(row: list[bytes]) -> list[bytes]:
     """The nodes above a row, pair by pair. Where the last one has no partner, nothing stands for it yet."""
-    # Written out here and in Frontier.add: a call for each node would cost a fifth of verifying.
+    # Written out here, in leaf_hashes and in Frontier.add: a call for each node would cost a fifth of verifying.
     one_by_one = iter(row)
-    return [sha256(b"\1" + left + right).digest() for left, right in zip(one_by_one, one_by_one, strict=False)]
+    above: list[bytes] = []
+    for left, right in zip(one_by_one, one_by_one, strict=False):
+        state = _begun_node()
+        state.update(left + right)
+        above.append(state.digest())
+    return above
 
 
 def fold(peaks: Iterable[bytes]) -> bytes:
@@ -81,14 +97,14 @@ class Frontier:
         row = list(leaves)
         index, size = self.size, self.size + len(row)
         edge: list[bytes] = []
-        while row or index:
+        while row:  # where nothing goes on upwards, the larger subtrees stay as they are
             if index & 1:
                 row.insert(0, self._peaks.pop())
             if len(row) & 1:
                 edge.append(row.pop())
             row = parents(row)
             index >>= 1
-        self._peaks = edge[::-1]
+        self._peaks += reversed(edge)
         self.size = size
 
     def root(self) -> bytes:

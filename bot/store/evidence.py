@@ -22,6 +22,8 @@ NEWEST = len(STEPS)
 TABLES = frozenset({"audit", "tree", "tile", "checkpoint"})
 LONGEST_VALUE = 2**20
 """Nothing that belongs here is longer. What is, is not loaded."""
+PAGES_KEPT = 64
+"""Of the database, in memory. Each is read once, and more of them would only crowd what the processor has at hand."""
 WAIT_S = 5.0
 
 _NOT_ITS_FAULT = frozenset({
@@ -88,6 +90,7 @@ def opened(path: Path) -> Generator[Tx]:
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
             connection.text_factory = _text
             connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute(f"PRAGMA cache_size = {PAGES_KEPT}")
             connection.execute("BEGIN")
             yield connection
         if at_rest is not None and (log.exists() or _stamp(path) != at_rest):

@@ -353,6 +353,20 @@ async def test_a_table_that_holds_anything_is_told(path: Path, table: str, value
         assert seen(spoilt, newest_note(path)).state is not State.INTACT
 
 
+@pytest.mark.parametrize("value", ["NULL", "'text'", "1.5", "7"])
+async def test_what_is_no_entry_is_named(path: Path, value: str) -> None:
+    with by_hand(path) as connection:
+        rows = connection.execute("SELECT * FROM audit").fetchall()
+        connection.execute("DROP TABLE audit")
+        connection.execute(TYPES["audit"])
+        connection.executemany("INSERT INTO audit VALUES (?, ?)", rows)
+        connection.execute(f"UPDATE audit SET entry = {value} WHERE seq = 300")  # noqa: S608 - our own words
+    verdict = seen(path, newest_note(path))
+    assert verdict.state is State.ALTERED
+    assert verdict.size == 299
+    assert "Entry 300 is no entry: it has another type. Nothing behind it was checked." in told(verdict)
+
+
 async def test_a_view_in_place_of_the_entries_is_not_looked_through(path: Path) -> None:
     with by_hand(path) as connection:
         connection.execute("DROP TABLE audit")
