@@ -19,6 +19,9 @@ install: .venv/.bot ## Install the bot into .venv
 demo: .venv/.demo ## Talk to a whole system on this machine; ARGS=--tour shows it around
 	@.venv/bin/python -m demo $(ARGS)
 
+# The tests start hundreds of processes, and each would compile again what it imports where nothing may be kept.
+test soak cover: export PYTHONDONTWRITEBYTECODE =
+
 test: .venv/.dev mosquitto ## Run the tests; ARGS="-k stop" runs some of them
 	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import functools
+import tempfile
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from nio.store import SqliteStore
 
 from bot.private import private_folder
 from bridges.matrix.account import Login
@@ -57,7 +60,10 @@ class Odd:
     async def device(self, user: str, device: str, folder: Path) -> AsyncGenerator[Connection]:
         """A device that is logged in here, until the block ends."""
         private_folder(folder)
-        async with Connection.opened(Login(self.url, user, device, "token", "pickle"), folder) as connection:
+        login = Login(self.url, user, device, "token", "pickle")
+        if not (folder / login.store).exists():
+            (folder / login.store).write_bytes(_empty_store())
+        async with Connection.opened(login, folder) as connection:
             yield connection
 
     def bodies(self, begin: str) -> list[Answer]:
@@ -80,6 +86,15 @@ class Odd:
             if path.startswith(begin):
                 return web.json_response(answer, status=self.statuses.get(begin, self.status))
         return web.json_response({"one_time_key_counts": {"signed_curve25519": 50}})
+
+
+@functools.cache
+def _empty_store() -> bytes:
+    """The tables of a device that has no keys yet. To make them the library waits for the disk again and again."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqliteStore("nobody", "none", folder, database_name="empty.db")
+        store.database.close()
+        return Path(folder, "empty.db").read_bytes()
 
 
 def signed_by_its_owner(phone: Connection, keys: CrossSigning | None = None) -> Answer:

@@ -17,11 +17,11 @@ from tests.simulator.small import ALPHABET, small
 BATCH = 500
 
 
-def broken(seeds: Iterable[int], mutant: str = "") -> Iterator[tuple[int, Fault]]:
-    """Those that break, as they are found."""
+def broken(seeds: Iterable[int], mutant: str = "", story: list[str] | None = None) -> Iterator[tuple[int, Fault]]:
+    """Those that break, as they are found. What happens in all of them is added to the story, if there is one."""
     tried = parts(mutant)
     for seed in seeds:
-        fault = run(tried, drawn(seed))
+        fault = run(tried, drawn(seed), story)
         if fault is not None:
             yield seed, fault
 

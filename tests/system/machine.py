@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import re
 import secrets
-import subprocess
-import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from bridges.matrix.cross_signing import FILE, establish
 from bridges.matrix.devices import other_devices
 from bridges.matrix.identity import Identity, identity_of
 from bridges.matrix.session import Session
+from tests.typed import tocsin
 
 PASSWORD = "secret"  # noqa: S105 - of accounts that live as long as a test
 PATIENCE = 60.0
@@ -59,17 +59,11 @@ class Machine:
 
     async def says(self, *words: str, typed: str = "") -> tuple[int, str, str]:
         """What `tocsin matrix …` answers here: its status, what it says, and what is wrong."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", "matrix", *words, "-c", self.folder / "config.toml"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        typing = functools.partial(tocsin, "matrix", *words, "-c", self.folder / "config.toml", typed=f"{typed}\n")
         async with asyncio.timeout(PATIENCE):
-            out, err = await process.communicate(f"{typed}\n".encode())
-        assert process.returncode is not None
-        assert b"Traceback" not in err
-        return process.returncode, out.decode(), err.decode()
+            done = await asyncio.to_thread(typing)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout, done.stderr
 
     async def new_key(self, *words: str) -> str:
         """Make a recovery key, as a person does, and return what they write down."""

@@ -20,6 +20,8 @@ from wire.broker import Broker
 from wire.enrolment import Enrolment
 from wire.envelope import PrivateKey
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 BAD = Path(__file__).with_name("bad_component.py")
 GOOD = (sys.executable, str(BAD), "{enrolment}", "--latch", "{latch}")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
@@ -145,7 +147,6 @@ async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Benc
             each.cancel()
 
 
-@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("flaw", FLAWS)
 async def test_a_missing_guard_is_found_by_its_rule(bench: Bench, flaw: str) -> None:
     verdict = await bench.verdict(flaw)
@@ -154,14 +155,19 @@ async def test_a_missing_guard_is_found_by_its_rule(bench: Bench, flaw: str) -> 
     assert verdict.seen
 
 
-async def judged(*arguments: str, command: tuple[str, ...] = GOOD, status: int = 0) -> tuple[str, str]:
+async def ran(*arguments: str, command: tuple[str, ...] = GOOD, status: int = 0) -> tuple[str, str]:
     """What the judge prints as a program, and what it complains of."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "components.check", *arguments, "--", *command,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=ROOT, env=ENVIRONMENT,
     )  # fmt: skip
-    async with asyncio.timeout(PATIENCE):
-        printed, complaints = await process.communicate()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            printed, complaints = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
     assert process.returncode == status, f"{printed.decode()}{complaints.decode()}"
     assert "Traceback" not in complaints.decode()
     return printed.decode(), complaints.decode()
@@ -171,8 +177,53 @@ def only(*rules: str) -> tuple[str, ...]:
     return tuple(word for rule in rules for word in ("--only", rule))
 
 
-async def test_a_good_component_keeps_every_rule() -> None:
-    printed, _ = await judged("--json")
+ALL_RULES = ("--json",)
+WALKER = (sys.executable, "-m", "demo.walker", "{enrolment}", "--latch", "{latch}")
+ON_SILENCE = ("--at-once", "5", *only("silence", "lease-ends", "lease-late", "lease-capped", "stop-survives"))
+LATCHES, LATCHES_NOT = (with_flaw(flaw, "--on-silence", "latch") for flaw in ("none", "no-silence"))
+DANGEROUS = (*GOOD, "--danger", "high")
+NAMED = ("--job", "walk", "--arguments", '{"steps": 900}', "--only", "job-told")
+NO_BROKER = ("--broker", "127.0.0.1:1")
+Words = tuple[str, ...]
+TOGETHER: tuple[Mapping[tuple[Words, Words], int], ...] = (
+    {(ALL_RULES, GOOD): 0, (ALL_RULES, WALKER): 0},
+    {(ON_SILENCE, LATCHES): 0, (only("silence"), LATCHES_NOT): 1, (NO_BROKER, GOOD): 2, (NAMED, DANGEROUS): 0},
+)
+"""Those that take long, as time is mostly waiting: who comes first begins all of a group."""
+
+
+class Judges:
+    """Runs the judge, and knows which were begun already."""
+
+    def __init__(self) -> None:
+        self._begun: dict[tuple[Words, Words], asyncio.Task[tuple[str, str]]] = {}
+
+    async def __call__(self, *arguments: str, command: Words = GOOD, status: int = 0) -> tuple[str, str]:
+        key = arguments, command
+        for group in TOGETHER:
+            if key in group and key not in self._begun:
+                for (more, other), expected in group.items():
+                    running = asyncio.create_task(ran(*more, command=other, status=expected))
+                    self._begun[more, other] = running
+        if key not in self._begun:
+            return await ran(*arguments, command=command, status=status)
+        return await self._begun[key]
+
+    async def end(self) -> None:
+        for each in self._begun.values():
+            each.cancel()
+        await asyncio.gather(*self._begun.values(), return_exceptions=True)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def judged() -> AsyncGenerator[Judges]:
+    judges = Judges()
+    yield judges
+    await judges.end()
+
+
+async def test_a_good_component_keeps_every_rule(judged: Judges) -> None:
+    printed, _ = await judged(*ALL_RULES)
     told = cast("dict[str, Any]", json.loads(printed))
     wrong = [(each["name"], each["seen"]) for each in told["rules"] if each["outcome"] in ("broken", "untried")]
     skipped = [each["name"] for each in told["rules"] if each["outcome"] == "skipped"]
@@ -181,24 +232,21 @@ async def test_a_good_component_keeps_every_rule() -> None:
     assert len(told["rules"]) == len(RULES)
 
 
-async def test_the_component_of_the_demo_keeps_every_rule() -> None:
-    command = (sys.executable, "-m", "demo.walker", "{enrolment}", "--latch", "{latch}")
-    printed, _ = await judged("--json", command=command)
+async def test_the_component_of_the_demo_keeps_every_rule(judged: Judges) -> None:
+    printed, _ = await judged(*ALL_RULES, command=WALKER)
     told = cast("dict[str, Any]", json.loads(printed))
     assert [each for each in told["rules"] if each["outcome"] not in ("kept", "skipped")] == []
     assert told["kept"] > len(RULES) * 0.9
 
 
-async def test_a_component_that_stops_on_silence_is_judged_by_that() -> None:
-    rules = only("silence", "lease-ends", "lease-late", "lease-capped", "stop-survives")
+async def test_a_component_that_stops_on_silence_is_judged_by_that(judged: Judges) -> None:
     _, (printed, _) = await asyncio.gather(
-        judged("--at-once", "5", *rules, command=with_flaw("none", "--on-silence", "latch")),
-        judged("--only", "silence", command=with_flaw("no-silence", "--on-silence", "latch"), status=1),
+        judged(*ON_SILENCE, command=LATCHES), judged(*only("silence"), command=LATCHES_NOT, status=1)
     )
     assert "expected  stopping with an incident own-…" in printed
 
 
-async def test_what_is_broken_is_told_with_what_was_seen_and_the_rest_is_judged_all_the_same() -> None:
+async def test_what_is_broken_is_told_with_what_was_seen_and_the_rest_is_judged_all_the_same(judged: Judges) -> None:
     printed, _ = await judged(
         *only("lease-permits", "stop-heard", "stop-key", "silence"), command=with_flaw("no-stop-keys"), status=1
     )
@@ -211,7 +259,7 @@ async def test_what_is_broken_is_told_with_what_was_seen_and_the_rest_is_judged_
     assert "It does not keep the contract. 2 kept, 1 broken, 1 not for this component" in printed
 
 
-async def test_what_never_comes_so_far_is_not_called_good() -> None:
+async def test_what_never_comes_so_far_is_not_called_good(judged: Judges) -> None:
     (stopped, _), (reset, _) = await asyncio.gather(
         judged("--only", "stop-heard", command=with_flaw("birth-unsigned"), status=0),
         judged("--only", "reset-when-down", command=with_flaw("birth-unsigned"), status=1),
@@ -220,7 +268,7 @@ async def test_what_never_comes_so_far_is_not_called_good() -> None:
     assert "could not be tried" in reset
 
 
-async def test_a_program_that_ends_at_once_is_not_judged_and_its_last_words_are_told() -> None:
+async def test_a_program_that_ends_at_once_is_not_judged_and_its_last_words_are_told(judged: Judges) -> None:
     bad = (sys.executable, "-c", "import sys; sys.exit('no \\x1b[31mconfiguration here')")
     printed, complaints = await judged(command=bad, status=2)
     assert printed == ""
@@ -233,7 +281,7 @@ async def test_a_program_that_ends_at_once_is_not_judged_and_its_last_words_are_
     ("arguments", "command", "said"),
     [
         ((), ("/nowhere/component",), "cannot be started: No such file or directory"),
-        (("--broker", "127.0.0.1:1"), GOOD, "The broker at 127.0.0.1:1 does not answer"),
+        (NO_BROKER, GOOD, "The broker at 127.0.0.1:1 does not answer"),
         (("--broker", "host:port"), GOOD, "'host:port' is no broker. Write --broker HOST:PORT."),
         (("--only", "no-such-rule"), GOOD, "There is no rule 'no-such-rule'. There are: birth-first,"),
         (("--job", "walk", "--arguments", "[1]"), GOOD, "--arguments must be an object"),
@@ -244,30 +292,28 @@ async def test_a_program_that_ends_at_once_is_not_judged_and_its_last_words_are_
     ],
 )
 async def test_what_cannot_be_judged_is_told_in_a_sentence(
-    arguments: tuple[str, ...], command: tuple[str, ...], said: str
+    arguments: Words, command: Words, said: str, judged: Judges
 ) -> None:
     _, complaints = await judged(*arguments, command=command, status=2)
     assert said in complaints
 
 
-async def test_what_survives_a_restart_is_not_asked_of_a_disk_that_is_wiped() -> None:
+async def test_what_survives_a_restart_is_not_asked_of_a_disk_that_is_wiped(judged: Judges) -> None:
     printed, _ = await judged(
         "--latch-wipes", *only("stop-survives", "stop-heard"), command=with_flaw("forgets-latch"), status=0
     )
     assert "– A stop survives kill -9 and a restart" in printed
 
 
-async def test_a_command_of_high_danger_is_not_tried_unless_it_is_named() -> None:
-    dangerous = (*GOOD, "--danger", "high")
+async def test_a_command_of_high_danger_is_not_tried_unless_it_is_named(judged: Judges) -> None:
     (printed, _), _ = await asyncio.gather(
-        judged(*only("cmd-runs", "job-told"), command=dangerous, status=2),
-        judged("--job", "walk", "--arguments", '{"steps": 900}', "--only", "job-told", command=dangerous),
+        judged(*only("cmd-runs", "job-told"), command=DANGEROUS, status=2), judged(*NAMED, command=DANGEROUS)
     )
     assert "it has no command that could be tried; name one with --job" in printed
     assert "Nothing was tried." in printed
 
 
-async def test_the_broker_of_an_enrolment_file_is_used_with_its_account(tmp_path: Path) -> None:
+async def test_the_broker_of_an_enrolment_file_is_used_with_its_account(tmp_path: Path, judged: Judges) -> None:
     doors = Doors(people=(("judge", "a word"),))
     address = Broker("127.0.0.1", 0, "judge", "a word")
     async with LocalBroker(tmp_path / "broker", kind="mosquitto", doors=doors, address=address) as broker:
@@ -280,7 +326,7 @@ async def test_the_broker_of_an_enrolment_file_is_used_with_its_account(tmp_path
         assert "does not answer or does not let the judge in" in complaints
 
 
-async def test_it_leaves_nothing_with_a_broker_that_was_named_and_no_process(tmp_path: Path) -> None:
+async def test_it_leaves_nothing_with_a_broker_that_was_named_and_no_process(tmp_path: Path, judged: Judges) -> None:
     async with LocalBroker(tmp_path / "broker", kind="mosquitto") as broker:
         address = f"{broker.address.host}:{broker.address.port}"
         mark = tmp_path / "mark"

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import pty
@@ -20,6 +21,7 @@ from bot.words.message import Lane
 from bridges.console.lines import FromBot, Hello, NotTaken, Posted, Taken, event_of, to_line
 from demo.broker import LocalBroker
 from tests.system.fleet import PATIENCE, Fleet, Walker
+from tests.typed import tocsin
 from wire.messages import ROOT
 from wire.mqtt import Delivery, Link
 
@@ -60,15 +62,11 @@ class Scene:
 
     async def stop(self, *words: str, key: Path | None = None) -> Ended:
         """Run it to its end."""
-        process = await asyncio.create_subprocess_exec(
-            *self.command(*words), cwd=self.folder, env=self.environment(key),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        typing = functools.partial(tocsin, "stop", *words, cwd=self.folder, env=self.environment(key))
         async with asyncio.timeout(PATIENCE):
-            out, err = await process.communicate()
-        assert process.returncode is not None
-        assert b"Traceback" not in err
-        return Ended(process.returncode, out.decode(), err.decode())
+            done = await asyncio.to_thread(typing)
+        assert "Traceback" not in done.stderr
+        return Ended(done.returncode, done.stdout, done.stderr)
 
     def command(self, *words: str) -> tuple[str, ...]:
         return (sys.executable, "-c", STOP, *words)

@@ -73,6 +73,8 @@ def imports(path: Path, root: Path) -> Iterator[tuple[int, str]]:
 
 def named(base: str, name: str, root: Path) -> str:
     """What `from base import name` imports: the module `base.name` where there is one, else `base`."""
+    if base.partition(".")[0] not in OURS:
+        return base
     inner = root.joinpath(*base.split("."), name)
     return f"{base}.{name}" if inner.is_dir() or inner.with_suffix(".py").is_file() else base
 

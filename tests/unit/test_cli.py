@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import os
 import re
 import subprocess
 import sys
@@ -13,14 +12,13 @@ import pytest
 import bot
 from bot import keys, settings
 from bot.store import Store, overlay
+from tests.typed import MEASURED, tocsin
 from wire.enrolment import Enrolment
 from wire.envelope import PrivateKey
 from wire.messages import ROOT
 from wire.stopkey import StopKey
 
 HOME = Path(bot.__file__).parents[1]
-MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-"""What a process needs to be counted by `make cover`."""
 GOOD = '[mqtt]\nhost = "localhost"\n[people.alice]\nrole = "viewer"\nmatrix = ["@alice:example.org"]\n'
 
 
@@ -64,7 +62,7 @@ def test_the_help_is_shown_with_all_commands_and_neither_the_bot_nor_they_are_im
 def test_a_good_configuration_is_told_and_counted(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(GOOD)
-    done = python("-m", "bot", "config", "check", "--config", config)
+    done = tocsin("config", "check", "--config", config)
     assert (done.returncode, done.stderr) == (0, "")
     assert "is good. People: 1. Components: 0. Chat networks: none." in done.stdout
 
@@ -73,7 +71,7 @@ def test_a_bad_configuration_is_told_in_full_and_fails(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(GOOD.replace("viewer", "queen").replace("[mqtt]", "[mqtt]\nport = 0"))
     for command in (["config", "check"], ["config", "show"], ["run"]):
-        done = python("-m", "bot", *command, "-c", config)
+        done = tocsin(*command, "-c", config)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.splitlines() == [
             f"Error: {config} cannot be used: 2 mistakes.",
@@ -85,7 +83,7 @@ def test_a_bad_configuration_is_told_in_full_and_fails(tmp_path: Path) -> None:
 def test_what_is_asked_of_a_command_that_there_is_not_is_told(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(f"{GOOD}[commands.hepl]\n")
-    done = python("-m", "bot", "config", "check", "-c", config)
+    done = tocsin("config", "check", "-c", config)
     assert (done.returncode, done.stdout) == (1, "")
     assert "commands.hepl" in done.stderr
     assert "help" in done.stderr
@@ -94,7 +92,7 @@ def test_what_is_asked_of_a_command_that_there_is_not_is_told(tmp_path: Path) ->
 
 def test_a_configuration_that_is_not_there_is_told(tmp_path: Path) -> None:
     for command in (["config", "check"], ["config", "show"], ["run"]):
-        done = python("-m", "bot", *command, cwd=tmp_path)
+        done = tocsin(*command, cwd=tmp_path)
         assert done.returncode == 1
         assert "config.toml cannot be read: No such file or directory." in done.stderr
         assert "Traceback" not in done.stderr
@@ -106,8 +104,8 @@ async def test_what_is_in_force_is_shown_while_the_bot_runs_and_no_secret_is(tmp
     (tmp_path / "state").mkdir(mode=0o700)
     async with Store.opened(tmp_path / "state" / "tocsin.db") as store:
         await store.write(lambda tx: overlay.put(tx, "people.alice.suspended", value=True, by="carol"))
-        show = functools.partial(python, "-m", "bot", "config", "show", "-c", config)
-        done = await asyncio.to_thread(show, OUR_PASSWORD="sesame")  # noqa: S106 - the test's own
+        show = functools.partial(tocsin, "config", "show", "-c", config)
+        done = await asyncio.to_thread(show, env={"OUR_PASSWORD": "sesame"})
     assert (done.returncode, done.stderr) == (0, "")
     shown = {tuple(re.split(" {2,}", line)) for line in done.stdout.splitlines()}
     assert ("bot.name", "tocsin", "default") in shown
@@ -121,7 +119,7 @@ async def test_what_is_in_force_is_shown_while_the_bot_runs_and_no_secret_is(tmp
 
 def test_showing_what_is_in_force_makes_no_file(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(GOOD)
-    assert python("-m", "bot", "config", "show", cwd=tmp_path).returncode == 0
+    assert tocsin("config", "show", cwd=tmp_path).returncode == 0
     assert [each.name for each in tmp_path.iterdir()] == ["config.toml"]
 
 
@@ -218,14 +216,14 @@ def test_it_refuses_to_run_with_a_foreign_package_in_the_place_of_ours(tmp_path:
 def test_a_component_is_enrolled_once_and_the_configuration_takes_what_is_printed(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(GOOD)
-    done = python("-m", "bot", "component", "enrol", "walk-1", "--group", "sims", cwd=tmp_path)
+    done = tocsin("component", "enrol", "walk-1", "--group", "sims", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     enrolment = Enrolment.load(tmp_path / "walk-1.json")
     assert (enrolment.id, enrolment.groups) == ("walk-1", ("sims",))
     assert enrolment.bot_key == keys.load_or_make(tmp_path / "state" / "bot.key").public
     config.write_text(GOOD + done.stdout[done.stdout.index("[components") :])
     assert settings.load(config).enrolled["walk-1"].key == enrolment.key.public
-    again = python("-m", "bot", "component", "enrol", "walk-1", cwd=tmp_path)
+    again = tocsin("component", "enrol", "walk-1", cwd=tmp_path)
     assert again.returncode == 1
     assert "is there already" in again.stderr
     assert Enrolment.load(tmp_path / "walk-1.json").key.public == enrolment.key.public
@@ -234,7 +232,7 @@ def test_a_component_is_enrolled_once_and_the_configuration_takes_what_is_printe
 @pytest.mark.parametrize("words", [("Walk 1",), ("walk-1", "--group", "../sims")])
 def test_what_is_no_name_is_not_enrolled(tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "config.toml").write_text(GOOD)
-    done = python("-m", "bot", "component", "enrol", *words, cwd=tmp_path)
+    done = tocsin("component", "enrol", *words, cwd=tmp_path)
     assert done.returncode == 1
     assert "is no name" in done.stderr
     assert list(tmp_path.glob("*.json")) == []
@@ -243,17 +241,17 @@ def test_what_is_no_name_is_not_enrolled(tmp_path: Path, words: tuple[str, ...])
 def test_a_stop_key_is_issued_once_and_the_configuration_takes_what_is_printed(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(GOOD)
-    done = python("-m", "bot", "stop-key", "issue", "alice", cwd=tmp_path)
+    done = tocsin("stop-key", "issue", "alice", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     first = StopKey.load(tmp_path / "alice.stop.key")
     assert (first.person, first.root, str(first.broker)) == ("alice", ROOT, "localhost:1883")
     assert first.key.public.id in done.stdout
     config.write_text(f"{GOOD}{done.stdout[done.stdout.index('stop_keys') :]}")
     assert settings.load(config).stop_keys == {str(first.key.public): "alice"}
-    again = python("-m", "bot", "stop-key", "issue", "alice", cwd=tmp_path)
+    again = tocsin("stop-key", "issue", "alice", cwd=tmp_path)
     assert (again.returncode, "is there already, and a key is never written over." in again.stderr) == (1, True)
     assert StopKey.load(tmp_path / "alice.stop.key") == first
-    second = python("-m", "bot", "stop-key", "issue", "alice", "--file", "other", cwd=tmp_path)
+    second = tocsin("stop-key", "issue", "alice", "--file", "other", cwd=tmp_path)
     config.write_text(f"{GOOD}{second.stdout[second.stdout.index('stop_keys') :]}")
     assert len(settings.load(config).stop_keys) == 2
 
@@ -261,7 +259,7 @@ def test_a_stop_key_is_issued_once_and_the_configuration_takes_what_is_printed(t
 @pytest.mark.parametrize("words", [("bob",), ("../alice",), ("alice", "--file", "no/such/folder")])
 def test_a_stop_key_that_cannot_be_issued_is_told_and_none_is_made(tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "config.toml").write_text(GOOD)
-    done = python("-m", "bot", "stop-key", "issue", *words, cwd=tmp_path)
+    done = tocsin("stop-key", "issue", *words, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: ")
     assert [each.name for each in tmp_path.iterdir()] == ["config.toml"]
@@ -277,19 +275,19 @@ async def test_the_stop_keys_that_count_are_listed_and_told_to_a_new_component(t
     async with Store.opened(tmp_path / "state" / "tocsin.db") as store:
         await store.write(lambda tx: overlay.put(tx, f"stop_keys.{lost.id}.revoked", value=True, by="carol"))
         await store.write(lambda tx: overlay.put(tx, "people.bob.suspended", value=True, by="carol"))
-    done = await asyncio.to_thread(python, "-m", "bot", "stop-key", "list", cwd=tmp_path)
+    done = await asyncio.to_thread(tocsin, "stop-key", "list", cwd=tmp_path)
     shown = {tuple(re.split(" {2,}", line)) for line in done.stdout.splitlines()}
     assert {("alice", kept.id, "yes"), ("alice", lost.id, "revoked")} < shown
     assert ("bob", leaver.id, "not while bob is suspended") in shown
     assert "Without a stop key: carol." in done.stdout
     assert "!stop-key revoke ID" in done.stdout
-    enrolled = await asyncio.to_thread(python, "-m", "bot", "component", "enrol", "walk-1", cwd=tmp_path)
+    enrolled = await asyncio.to_thread(tocsin, "component", "enrol", "walk-1", cwd=tmp_path)
     assert (enrolled.returncode, enrolled.stderr) == (0, "")
     assert Enrolment.load(tmp_path / "walk-1.json").stop_keys == (kept,)
 
 
 def test_the_stop_word_is_told_in_the_help_and_says_what_its_exit_codes_mean() -> None:
-    assert "\n  stop " in python("-m", "bot", "--help").stdout
-    shown = " ".join(python("-m", "bot", "stop", "--help").stdout.split())
+    assert "\n  stop " in tocsin("--help").stdout
+    shown = " ".join(tocsin("stop", "--help").stdout.split())
     assert "Usage: tocsin stop" in shown
     assert "1 where not; 2 where nothing was sent" in shown

@@ -9,6 +9,7 @@ import pytest
 import bot
 from components.commands import new as starting
 from components.starter import starter
+from tests.typed import tocsin
 from wire.enrolment import Enrolment
 from wire.envelope import PrivateKey
 from wire.mqtt import Broker
@@ -37,10 +38,10 @@ def fail() -> None:
 '''
 
 
-def tocsin(*words: str | Path, path: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def with_packages(path: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `tocsin` where other packages bring words to it: they are found as it starts."""
     return subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-m", "bot", *words],
-        cwd=cwd,
         env={"PYTHONPATH": f"{path}:{HOME}", "TERM": "dumb", "COLUMNS": "100"},
         capture_output=True,
         text=True,
@@ -64,7 +65,7 @@ def extra(tmp_path: Path) -> str:
 
 
 def test_a_word_with_a_hyphen_joins_the_group_of_its_first_part_without_being_imported(extra: str) -> None:
-    shown = tocsin("component", "--help", path=extra)
+    shown = with_packages(extra, "component", "--help")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "say    Say it." in shown.stdout
     assert shown.stdout.count("\n  enrol ") == 1
@@ -82,14 +83,14 @@ def test_a_word_with_a_hyphen_joins_the_group_of_its_first_part_without_being_im
     ],
 )
 def test_a_word_in_a_group_gets_its_words_as_they_were_typed(extra: str, words: tuple[str, ...], said: str) -> None:
-    done = tocsin(*words, path=extra)
+    done = with_packages(extra, *words)
     assert (done.returncode, done.stdout) == (0, f"{said}\n")
 
 
 def test_what_a_word_raises_is_told_in_a_sentence(extra: str) -> None:
-    failed = tocsin("lamp", "list.all", path=extra)
+    failed = with_packages(extra, "lamp", "list.all")
     assert (failed.returncode, failed.stderr) == (1, "imported\nError: It [bold]failed.\n")
-    lost = tocsin("component", "lost", path=extra)
+    lost = with_packages(extra, "component", "lost")
     assert lost.returncode == 1
     assert "The command 'component.lost' (extra.nowhere:lost) cannot be loaded" in lost.stderr
 
