@@ -53,9 +53,12 @@ class Intake:
         """Put messages into the inbox. Stops among them go out even where the disk takes nothing, or takes long."""
         alarms = self._alarms
         bursts = alarms.about(unreadable) if alarms else []
+        changed = {each.event for each in changes}
+        unchanged = [message for message in messages if message.event not in changed]
 
         def write(tx: Tx) -> list[Received]:
-            new = inbox.accept(tx, self._network, messages, cursor, changes)
+            fresh = [message for message in messages if not self._desk.is_answered_apart(message)]
+            new = inbox.accept(tx, self._network, fresh, cursor, changes)
             self._approvals.void(tx, self._network, changes)
             if alarms:
                 alarms.write(tx, bursts)
@@ -66,13 +69,13 @@ class Intake:
             await asyncio.wait([writing], timeout=DISK_MAY_TAKE_S)
             if not writing.done():
                 self._desk.hurry(messages)
-                await asyncio.wait([writing], timeout=DISK_MAY_STAND_S)
-            if not writing.done():
-                self._desk.hurry(messages, self._store.trouble)
+            while not (await asyncio.wait([writing], timeout=DISK_MAY_STAND_S))[0]:
+                if trouble := self._store.trouble:
+                    await self._desk.answer_apart(unchanged, trouble, may_be_written=True)
             new = await writing
         except Exception as error:
-            self._desk.hurry(messages, error.what if is_of_the_disk(error) else "")
-            if is_of_the_disk(error) and all(map(self._desk.is_answered_apart, messages)):
+            self._desk.hurry(messages)
+            if is_of_the_disk(error) and await self._desk.answer_apart(unchanged, error.what):
                 raise AnsweredApart(error.what, hint=error.hint) from error
             raise
         finally:
@@ -85,7 +88,9 @@ class Intake:
 
     async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
         """Have the stops among messages go out now, and the others answered where a disk takes nothing."""
-        self._desk.hurry(messages, trouble or self._store.trouble)
+        self._desk.hurry(messages)
+        if trouble := trouble or self._store.trouble:
+            await self._desk.answer_apart(messages, trouble)
 
     async def cursor(self) -> str | None:
         """The cursor of the last batch that is on disk."""

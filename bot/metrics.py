@@ -102,7 +102,9 @@ def _of_the_bell(parts: Parts) -> Iterator[Metric]:
     ready = parts.system.bell.ready.is_set()
     yield _gauge("bell_ready", "Whether the incidents were read, so that leases are given.", ready)
     yield _counter(
-        "leases_withheld", "Leases not given, because a component brought up too much.", parts.system.bell.withheld
+        "leases_withheld",
+        "Leases not given, for what a component or a witness says.",
+        parts.system.bell.withheld,
     )
     if ready:
         yield _gauge("incidents_open", "Incidents that are not over.", len(parts.system.bell.incidents()))

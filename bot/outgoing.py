@@ -23,23 +23,19 @@ from bot.words.message import Lane, Place, Post
 
 log = structlog.get_logger(__name__)
 
-FIRST_WAIT_S = 0.5
-LONGEST_WAIT_S = 30.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 LONGEST_ASKED_S = 300.0
 """What a network may ask us to wait. One that asks for more is tried again all the same."""
-SEND_MAY_TAKE_S = 60.0
-"""A send that takes longer is given up. The bridge may end it all the same; the key makes the next try harmless."""
-WITHOUT_THE_DISK_S = 10.0
+SEND_MAY_TAKE_S, WITHOUT_THE_DISK_S = 60.0, 10.0
+"""A send that takes longer is given up. The key makes the next try harmless."""
 MOST_AT_ONCE = 4
 """Posts on their way. Those of the stop lane are not counted: one for each place is their bound."""
 MOST_AGAIN_AT_ONCE = 2
-"""Of those, posts to places that did not take their last one. They may hang, and the others must get through."""
+"""Of those, posts to places that did not take their last one."""
 PLACES_DOWN = 5
 """When so many places are away and none answers, the network itself counts as away."""
-HEADS_AT_ONCE = 16
-COUNTED_EVERY_S = 1.0
-STOP_AGAIN_S = 2.0
-"""How often what tells of a stop is tried at a place that rests."""
+HEADS_AT_ONCE, COUNTED_EVERY_S = 16, 1.0
+STOP_AGAIN_S = 2.0  # how often what tells of a stop is tried at a place that rests
 LATE_S = 10.0
 """How long a crowd may wait at a place that takes posts, before it becomes a digest."""
 
@@ -278,8 +274,7 @@ class Outgoing:
             log.warning("not sent yet", place=str(place), row=row, error=str(error))
             self._miss(place, error)
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if _is_cancelled():
                 raise
             log.warning("a bridge has broken off a post", place=str(place), row=row)
             self._miss(place, Unreachable(f"The bridge broke off ({type(error).__name__})."))
@@ -297,21 +292,21 @@ class Outgoing:
             await self._note(place, "sent", functools.partial(outbox.sent, row=row, event=event))
 
     async def _give_up(self, queued: Queued, why: str) -> None:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():  # what a bridge raises on being cancelled tells nothing of the post
+        if _is_cancelled():  # what a bridge raises on being cancelled tells nothing of the post
             return
         log.error("never sent", place=str(queued.place), row=queued.row, error=why)
         await self._note(queued.place, "failed", functools.partial(outbox.failed, row=queued.row, error=why))
 
     async def say_without_the_disk(self, post: Post, key: str) -> bool:
-        """Say something that no disk has. Whether the network has taken it."""
+        """Say what no disk has. Whether the network has taken it."""
         try:
             async with asyncio.timeout(WITHOUT_THE_DISK_S):
                 await self._bridge.send(post, key=key)
-        except (NetworkError, StoreError, TimeoutError) as error:
-            log.warning("not said without the disk", place=str(post.place), error=str(error))
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_cancelled():
+                raise
+            log.warning("not said without the disk", place=str(post.place), error=repr(error))
             return False
-        self._counts["sent"] += 1
         return True
 
     async def _say(self, post: Post, key: str) -> str:
@@ -398,3 +393,8 @@ def _nothing(_: Tx) -> None:
 
 def _condense_all(tx: Tx, crowds: list[Waiting], now: float) -> int:
     return sum(outbox.condense(tx, crowd.place, crowd.lane, now) for crowd in crowds)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

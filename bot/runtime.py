@@ -301,6 +301,9 @@ def _record_the_start(settings: Settings, tx: Tx) -> bool:
 
 
 async def _record_the_end(store: Store) -> None:
+    if not await asyncio.shield(store.settled()):
+        log.error("something that was told is not recorded; the next run counts this one as broken off")
+        return
     try:
         await asyncio.shield(store.write(lambda tx: audit.record(tx, "stopped")))
     except StoreError as error:

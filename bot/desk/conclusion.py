@@ -30,20 +30,26 @@ class Conclusion:
         self._key = outbox.new_key()
         """The same for both ways to the room, so that it is said once."""
 
+    @property
+    def _may_be_told_first(self) -> bool:
+        """What the inbox has and changes something is told when it is recorded: a crash before could have it run."""
+        command = self._outcome.command
+        return bool(self._received.unwritten) or command is None or command.may_run_again
+
     async def written(self, store: Store) -> None:
         """Try once. Raises StoreError where the disk does not take it."""
         if self._received.unwritten:
             await self._tell()
         writing = asyncio.ensure_future(store.write(self._write))
         await asyncio.wait([writing], timeout=DISK_MAY_STAND_S)
-        if not writing.done() or is_of_the_disk(writing.exception()):
+        if self._may_be_told_first and (not writing.done() or is_of_the_disk(writing.exception())):
             await self._tell()
         await writing
 
     def hand_in(self, store: Store) -> None:
-        """The desk ends: what was told is written if the disk takes it by then."""
+        """The desk ends: what was told is written if the disk takes it by then. Else the bot does not end in order."""
         if self._outcome.late:
-            asyncio.ensure_future(store.write(self._write)).add_done_callback(_passed_over)
+            store.owe(self._write)
 
     async def _tell(self) -> None:
         answer, message = self._outcome.answer, self._received.message
@@ -61,8 +67,3 @@ class Conclusion:
                 return
             received = dataclasses.replace(received, row=row)
         self._outcome.write(tx, received, self._key)
-
-
-def _passed_over(writing: "asyncio.Future[None]") -> None:
-    if not writing.cancelled():
-        writing.exception()  # the store has logged what the disk does not take

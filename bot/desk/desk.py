@@ -28,8 +28,8 @@ log = structlog.get_logger(__name__)
 
 MOST_UNDER_WAY = 512
 """Messages that are held in memory. More of them wait in the inbox; a stop among them does not wait."""
-MOST_APART = 64
-"""Messages that are answered without the disk at once. The others wait for it."""
+MOST_APART, MOST_APART_OF_ONE = 64, 16
+"""Messages that are answered without the disk at once, of all and of one account. The others wait for it."""
 LOOK_MAY_TAKE_S = 1.0
 """What no look into the inbox finds by then is not answered without the disk."""
 FIRST_WAIT_S = 0.5
@@ -59,7 +59,10 @@ class Desk:
         """What is run before the disk has it; a bridge may offer it again and again meanwhile."""
         self._apart = Lately()
         """What is answered without the disk: the inbox may bring it later, and it is dealt with by then."""
-        self._apart_now: set[tuple[str, str]] = set()
+        self._apart_now: dict[tuple[str, str], str] = {}
+        """Those that are being answered, and whose they are."""
+        self._begun = Lately()
+        """What was begun from the inbox."""
         self._finished: set[int] | None = None
         """Rows that were finished while the inbox is gone through: what is read from it may be older than that."""
         self._seen = 0
@@ -114,7 +117,7 @@ class Desk:
     def receive(self, new: Sequence[Received]) -> None:
         """Deal with what is new in the inbox. What is too much now is read back from there later, in its order."""
         for received in new:
-            if received.row <= self._seen or _said(received.message) in self._apart:
+            if received.row <= self._seen or self.is_answered_apart(received.message):
                 continue  # it was read from the inbox before its bridge could say so, or is dealt with without it
             is_behind = self._left_behind or self._finished is not None or self._is_full
             has_to_wait = is_behind or not self._ready or self._ending
@@ -124,33 +127,45 @@ class Desk:
             else:
                 self._begin(received)
 
-    def hurry(self, messages: Sequence[Message], trouble: str = "") -> None:
-        """Begin what waits for nothing among messages that the disk does not take, or not soon.
-
-        Where it is known what troubles the disk, whoever asked for something is answered: what only reads is shown,
-        and all else is refused, for good.
-        """
+    def hurry(self, messages: Sequence[Message]) -> None:
+        """Begin what waits for nothing among messages that the disk does not take, or not soon."""
         for message in messages:
-            if self._tasks is None:  # the same messages come again
-                return
             said = _said(message)
-            waits_for_nothing = self._way.waits_for_nothing(message)
-            if said in self._apart:
-                continue
-            if waits_for_nothing and said not in self._hurrying:
+            is_known = said in self._hurrying or self.is_answered_apart(message)
+            if self._tasks is not None and not is_known and self._way.waits_for_nothing(message):
                 self._hurrying.add(said)
                 self._tasks.create_task(self._hurry(message, said), name=f"hurry {message.event}")
-            if trouble and (waits_for_nothing or self._may_answer_apart(message)):
-                self._apart.add(said)
-                self._apart_now.add(said)
-                self._tasks.create_task(self._answer_apart(message, said, trouble), name=f"apart {message.event}")
+
+    async def answer_apart(self, messages: Sequence[Message], trouble: str, *, may_be_written: bool = False) -> bool:
+        """Answer messages that the disk does not take: what only reads is shown, and what changes something is refused.
+
+        What was refused is not run later. So where a write hangs, which may be done after all, nothing is refused yet.
+        True where all of them are answered, or will be.
+        """
+        answered = True
+        for message in messages:
+            said = _said(message)
+            if self.is_answered_apart(message):
+                continue
+            may = self._may_answer_apart(message) and not (may_be_written and not self._way.may_run_again(message))
+            if not may or await self._may_be_in_the_inbox(message) or self._tasks is None or said in self._begun:
+                answered = False
+                continue
+            self._apart.add(said)
+            self._apart_now[said] = str(message.account)
+            self._tasks.create_task(self._answer_apart(message, said, trouble), name=f"apart {message.event}")
+        return answered and bool(messages)
 
     def is_answered_apart(self, message: Message) -> bool:
-        """Whether it is answered without the disk, and will be dealt with when the inbox has it."""
-        return _said(message) in self._apart
+        """Whether it is answered without the disk: then the inbox need not have it."""
+        said = _said(message)
+        return said in self._apart or said in self._apart_now
 
     def _may_answer_apart(self, message: Message) -> bool:
-        is_free = self._ready and not self._ending and len(self._apart_now) < MOST_APART
+        if self._way.waits_for_nothing(message):
+            return True
+        mine = sum(account == str(message.account) for account in self._apart_now.values())
+        is_free = self._ready and not self._ending and len(self._apart_now) < MOST_APART and mine < MOST_APART_OF_ONE
         return is_free and self._way.commands(message)
 
     async def _hurry(self, message: Message, said: tuple[str, str]) -> None:
@@ -166,11 +181,6 @@ class Desk:
         received = self._way.unwritten(message, trouble)
         structlog.contextvars.bind_contextvars(id=received.id)
         try:
-            if await self._may_be_in_the_inbox(message):
-                self._apart.drop(said)
-                self._left_behind = True  # it may have come while it was taken for one that does not
-                self._look_again.set()
-                return
             outcome = dataclasses.replace(await self._way.take(received), late=True)
             if outcome.begun is not None and outcome.answer is not None:
                 told = Document((*outcome.answer.blocks, text(f"Not recorded yet. {trouble}")))
@@ -182,7 +192,7 @@ class Desk:
                 raise
             log.exception("a message broke the desk")  # one message never ends the bot
         finally:
-            self._apart_now.discard(said)
+            del self._apart_now[said]
             self._ended.set()
 
     async def _may_be_in_the_inbox(self, message: Message) -> bool:
@@ -213,7 +223,7 @@ class Desk:
                     after = received.row
                     self._seen = max(self._seen, after)
                     is_known = received.row in self._under_way or received.row in self._finished
-                    if is_known or _said(received.message) in self._apart:
+                    if is_known or self.is_answered_apart(received.message):
                         continue
                     may_begin = self._ready and not self._ending and not skipped and not self._is_full
                     if may_begin or self._way.waits_for_nothing(received.message):
@@ -231,6 +241,7 @@ class Desk:
         if self._tasks is None:  # it is gone through at the next start
             return
         self._under_way.add(received.row)
+        self._begun.add(_said(received.message))
         self._tasks.create_task(self._deal_with(received), name=f"message {received.row}")
 
     async def _deal_with(self, received: Received) -> None:

@@ -76,9 +76,18 @@ class Way:
         return authority.judge(person, message.standing, message.place.network, command.demand).allowed
 
     def commands(self, message: Message) -> bool:
-        """Whether somebody who is listed says a command, or what sounds like one."""
+        """Whether somebody who may at least look says a command, or what sounds like one."""
         line = grammar.parse(message.text, addressed=message.addressed) or _what_else(message)
-        return line is not None and self._system.people.holder_of(message.account) is not None
+        person = self._system.people.holder_of(message.account)
+        if line is None or person is None:
+            return False
+        look = Demand(Action.READ, Role.VIEWER)
+        return self._system.authority.judge(person, message.standing, message.place.network, look).allowed
+
+    def may_run_again(self, message: Message) -> bool:
+        """Whether it does no harm twice."""
+        command = self._meant(message)
+        return command is None or command.may_run_again
 
     async def hurry(self, message: Message) -> None:
         """Run what waits for nothing before the disk has its message. It runs again, under the same id, when it has."""
@@ -226,7 +235,7 @@ class Way:
         now = self._now()
         is_new = received.received >= self._began
         if is_new and received.received - received.message.age_s < self._began and not command.may_run_again:
-            raise Refused("Not run: it was sent before I began, and I ended without a word before that.", hint=AGAIN)
+            raise Refused("Not run: it was sent before I began, and the run before may have broken off.", hint=AGAIN)
         if now < received.received - 1 and not is_stop:
             raise Refused(
                 "Not run: the clock was set back since this came in.", hint="Send it again if it still holds."

@@ -116,6 +116,7 @@ class Store:
         self.examined = asyncio.Event()
         """Set unless somebody is looking for the first time whether what is recorded can be believed."""
         self.examined.set()
+        self._owed: list[asyncio.Future[Any]] = []
         self.compared = asyncio.Event()
         """Set unless a witness of the record has not been asked yet what it has seen."""
         self.compared.set()
@@ -181,6 +182,15 @@ class Store:
         self._waiting += 1
         self._jobs.put(_Job(work, answer))
         return await answer
+
+    def owe(self, work: Callable[[Tx], object]) -> None:
+        """Have this written as the last thing of somebody who ends. `settled` tells whether it was."""
+        self._owed.append(asyncio.ensure_future(self.write(work)))
+
+    async def settled(self) -> bool:
+        """Whether all that was owed is on disk."""
+        outcomes = await asyncio.gather(*self._owed, return_exceptions=True)
+        return not any(isinstance(each, BaseException) for each in outcomes)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run a function that only reads. It sees all that is committed, and holds no writer up.

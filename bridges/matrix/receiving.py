@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import structlog
-from nio import Event, MatrixRoom, MegolmEvent, RoomEncryptionEvent, SyncResponse
+from nio import Event, MatrixRoom, MegolmEvent, RoomEncryptionEvent, RoomMemberEvent, SyncResponse
 from nio.crypto import Olm
 
 from bot.bridge import Inlet, Unreadable
@@ -144,7 +144,20 @@ class Receiver:
         for room, info in response.rooms.join.items():
             if any(isinstance(event, RoomEncryptionEvent) for event in (*info.state, *info.timeline.events)):
                 self._trust.clear.close(room)
-        await self._inlet.despite_the_disk(_aged(response, self._messages(events, olm), arrived), trouble)
+        self._forget_who_may_read(response)
+        gone = {change.event for change in self._changes([*events])}
+        messages = [message for message in self._messages(events, olm) if message.event not in gone]
+        await self._inlet.despite_the_disk(_aged(response, messages, arrived), trouble)
+
+    def _forget_who_may_read(self, response: SyncResponse) -> None:
+        """Where people or devices have changed, and no key can be given to anybody, nothing more is said."""
+        keys = self._connection.olm.outbound_group_sessions if self._connection.reads_only else {}
+        for room, info in response.rooms.join.items():
+            news = (*info.state, *info.timeline.events)
+            if any(isinstance(event, RoomMemberEvent) for event in news):
+                keys.pop(room, None)
+        if response.device_list.changed:
+            keys.clear()
 
     def _sealed(self) -> list[Arrived]:
         """What came in the stream and cannot be read, as far as anybody waits for it."""

@@ -976,6 +976,7 @@ class Loud:
 
     def __init__(self) -> None:
         self.said: dict[str, Post] = {}
+        self.fails: BaseException | None = None
         self.news = asyncio.Event()
 
     def health(self) -> Health:
@@ -985,14 +986,19 @@ class Loud:
         await asyncio.Event().wait()
 
     async def send(self, post: Post, *, key: str) -> str:
+        if self.fails is not None:
+            raise self.fails
         self.said[key] = post
         self.news.set()
         return key
 
+    def heard(self, message: Message) -> list[Post]:
+        return [each for each in self.said.values() if each.reply_to == message.event]
+
     async def to(self, message: Message) -> str:
         """What was said to a message."""
         async with asyncio.timeout(PATIENCE):
-            while not (found := [each for each in self.said.values() if each.reply_to == message.event]):
+            while not (found := self.heard(message)):
                 self.news.clear()
                 await self.news.wait()
         return to_plain(found[0].document)
@@ -1016,7 +1022,7 @@ def loud(counter: Counter) -> Loud:
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_disk_that_hangs_keeps_nobody_from_reading_and_what_was_refused_is_not_run_later(
+async def test_a_disk_that_hangs_keeps_nobody_from_reading_and_stopping_and_nothing_is_refused_that_may_still_be_done(
     counter: Counter, loud: Loud, store: Store, hang_disk: HangDisk, published: list[tuple[str, bytes]]
 ) -> None:
     intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
@@ -1028,49 +1034,110 @@ async def test_a_disk_that_hangs_keeps_nobody_from_reading_and_what_was_refused_
         async with hang_disk(store):
             taking = asyncio.create_task(intake.accept(said, cursor="c"))
             assert await loud.to(read) == "You said hay."
-            assert (await loud.to(privileged)).startswith("Not run: it cannot be recorded. The disk has not answered")
             assert "Not recorded yet. The disk has not answered" in await loud.to(stop)
             assert published
             assert not taking.done()
+            assert not loud.heard(privileged), "it was handed to the disk, and may be taken after all"
         await taking
         await counter.all_done()
-    assert len(loud.said) == 3, "nobody answers to talk, and nothing is said twice"
-    assert len(await counter.answers()) == 1
-    events = [each.event for each in said]
-    records = [each for each in await counter.records() if each["kind"] in ("intent", "outcome")]
-    assert sorted(
-        (each["event"], each["kind"], each.get("result")) for each in records if each["event"] in events
-    ) == sorted(
-        [
-            (read.event, "outcome", "done"),
-            (privileged.event, "outcome", "refused: no record"),
-            (stop.event, "intent", None),
-            (stop.event, "outcome", "done"),
-        ]
-    ), talk
-    assert all(each["late"] for each in records if each["kind"] == "outcome" and each["event"] in events)
+    assert len(loud.said) == 2, talk
+    assert [to_plain(post.document) for post in await counter.answers() if post.reply_to == privileged.event] == [
+        "Switched."
+    ]
+    outcomes = {each["event"]: each for each in await counter.records() if each["kind"] == "outcome"}
+    assert {event: outcomes[event]["result"] for event in (read.event, privileged.event, stop.event)} == {
+        read.event: "done",
+        privileged.event: "done",
+        stop.event: "done",
+    }
+    assert [outcomes[each.event].get("late") for each in (read, privileged, stop)] == [True, None, True]
+    intents = [each["event"] for each in await counter.records() if each["kind"] == "intent"]
+    assert sorted(map(str, intents)) == sorted([privileged.event, stop.event])
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_what_was_told_without_the_disk_is_recorded_also_where_the_bot_ends_then(
+async def test_what_was_refused_without_the_disk_is_not_run_when_the_stream_brings_it(
+    counter: Counter, loud: Loud, store: Store
+) -> None:
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    privileged, read = counter.message("!switch"), counter.message("!echo hay")
+    async with counter.open():
+        await ready(counter)
+        await intake.despite_the_disk([privileged, read], "The disk is full.")
+        assert await loud.to(privileged) == (
+            "Not run: it cannot be recorded. The disk is full. Send it again when that is mended."
+        )
+        for _ in range(2):
+            await intake.despite_the_disk([privileged, read], "The disk is full.")
+            await intake.accept([privileged, read], cursor="c")
+        await counter.all_done()
+    assert len(loud.said) == 2
+    outcomes = [(each["event"], each["result"]) for each in await counter.records() if each["kind"] == "outcome"]
+    assert outcomes[1:] == [(privileged.event, "refused: no record"), (read.event, "done")]
+    assert not [each for each in await counter.records() if str(each["kind"]).startswith("switched")]
+
+
+async def test_what_the_inbox_has_is_not_dealt_with_beside_it(counter: Counter, loud: Loud, store: Store) -> None:
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    message = counter.message("!switch")
+    async with counter.open():
+        await counter.put(message)
+        await counter.all_done()
+        await intake.despite_the_disk([message], "The disk is full.")
+        await ready(counter)
+    assert loud.said == {}
+    assert [each["result"] for each in await counter.records() if each["kind"] == "outcome"] == ["done", "done"]
+
+
+async def test_nobody_takes_all_places_of_those_who_are_answered_without_the_disk(
+    counter: Counter, loud: Loud, store: Store, hang_disk: HangDisk
+) -> None:
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    crowd = [counter.message("!echo hay", "olga") for _ in range(100)]
+    forged = [counter.message("!echo hay", "otto", proven=False) for _ in range(100)]
+    other = counter.message("!echo straw", "carol")
+    async with counter.open():
+        await ready(counter)
+        async with hang_disk(store):
+            await intake.despite_the_disk([*forged, *crowd, other], "The disk is full.")
+            assert await loud.to(other) == "You said straw."
+            assert len([each for each in crowd if loud.heard(each)]) <= desk_module.MOST_APART_OF_ONE
+            assert not [each for each in forged if loud.heard(each)]
+
+
+@pytest.mark.parametrize("broken", [asyncio.CancelledError(), RuntimeError("the bridge broke")])
+async def test_a_bridge_that_breaks_while_the_disk_takes_nothing_loses_no_outcome(
+    counter: Counter, loud: Loud, store: Store, broken: BaseException
+) -> None:
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    message = counter.message("!switch")
+    loud.fails = broken
+    async with counter.open():
+        await ready(counter)
+        await intake.despite_the_disk([message], "The disk is full.")
+        async with asyncio.timeout(PATIENCE):
+            while (await last(counter))["event"] != message.event:
+                await store.write(lambda _: None)
+    assert (await last(counter))["result"] == "refused: no record"
+    answers = [to_plain(post.document) for post in await counter.answers() if post.reply_to == message.event]
+    assert answers[0].startswith("Not run: it cannot be recorded.")
+
+
+async def test_what_was_told_without_the_disk_is_recorded_before_the_end_or_the_end_is_not(
     counter: Counter, loud: Loud, store: Store, hang_disk: HangDisk
 ) -> None:
     intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
     privileged = counter.message("!switch")
-    async with contextlib.AsyncExitStack() as until_it_is_written:
-        async with counter.open():
-            await ready(counter)
-            await until_it_is_written.enter_async_context(hang_disk(store))
-            taking = asyncio.create_task(intake.accept([privileged], cursor="c"))
-            await loud.to(privileged)
-            counter.desk.hurry([privileged], "The same again.")
-        taking.cancel()
-    await store.write(lambda tx: audit.record(tx, "stopped"))
+    async with contextlib.AsyncExitStack() as until_it_is_written, counter.open():
+        await ready(counter)
+        await until_it_is_written.enter_async_context(hang_disk(store))
+        await intake.despite_the_disk([privileged], "The disk is full.")
+        await loud.to(privileged)
+    assert await store.settled()
     results = [(each["kind"], each.get("result")) for each in await counter.records()][1:]
-    assert results == [("outcome", "refused: no record"), ("stopped", None)]
-    async with counter.open():
-        await counter.all_done()
-    assert len(loud.said) == 1
+    assert results == [("outcome", "refused: no record")]
+
+    store.owe(lambda tx: tx.execute("SELECT absent FROM nowhere"))
+    assert not await store.settled()
 
 
 async def test_after_a_crash_nothing_is_run_that_was_sent_before_it(counter: Counter) -> None:
@@ -1083,7 +1150,7 @@ async def test_after_a_crash_nothing_is_run_that_was_sent_before_it(counter: Cou
     (first,) = await counter.answers()
     assert to_plain(first.document) == "Switched.", "it was in the inbox: nobody was told otherwise"
     assert await counter.said("!switch", age_s=5) == (
-        "Not run: it was sent before I began, and I ended without a word before that. Send it again if it still holds."
+        "Not run: it was sent before I began, and the run before may have broken off. Send it again if it still holds."
     )
     assert await counter.said("!echo hay", age_s=5) == "You said hay."
     assert (await counter.said("!shutdown all", age_s=5)).startswith("STOPPING")

@@ -97,7 +97,7 @@ async def test_what_came_of_a_command_is_shown_in_order_with_the_times_between(s
     approved = audit.about("otto", by="otto")
     await store.write(lambda tx: audit.record(tx, "approval", approved, id=ID, code="blue-7"))
     entries = await found(store)
-    (session,) = {each.entry.fields["session"] for each in entries}
+    (session,) = {str(each.entry.fields["session"]) for each in entries}
     assert closed_up(showing.answer(entries)) == [
         f"3 entries under {ID}, 0.500 s from the first to the last.",
         "",

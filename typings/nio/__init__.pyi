@@ -44,6 +44,8 @@ class RoomEncryptionEvent(Event):
     @classmethod
     def from_dict(cls, parsed_dict: Mapping[str, Any]) -> RoomEncryptionEvent | BadEvent: ...
 
+class RoomMemberEvent(Event): ...
+
 class EncryptedToDeviceEvent:
     source: dict[str, Any]
 
@@ -110,6 +112,10 @@ class SyncResponse(Response):
     device_key_count: DeviceOneTimeKeyCount
     to_device_events: list[object]
     rooms: Rooms
+    device_list: DeviceList
+
+class DeviceList:
+    changed: list[str]
 
 class RoomMessagesResponse(Response):
     chunk: list[Event | BadEvent | UnknownBadEvent]

@@ -17,6 +17,8 @@ class Compared:
     """How many entries the witness has seen."""
     wrong: str = ""
     """What is wrong with the record, in a sentence. Empty where it goes on from what was seen."""
+    is_ours: bool = True
+    """A key of this record has signed what the witness holds."""
 
 
 def compare(tx: Tx, note: bytes, name: str, keys: Sequence[VerifierKey]) -> Compared:
@@ -24,7 +26,7 @@ def compare(tx: Tx, note: bytes, name: str, keys: Sequence[VerifierKey]) -> Comp
     try:
         seen = Checkpoint.parse(open_note(note, *keys)[0])
     except AuditError:
-        return Compared(0, f"What the witness {name} holds is not signed by a key of this record.")
+        return Compared(0, f"What the witness {name} holds is not signed by a key of this record.", is_ours=False)
     try:
         return Compared(seen.size, _wrong(tx, seen, name))
     except AuditError as error:

@@ -34,7 +34,7 @@ class Court:
         compared = await self._store.read(lambda tx: compare(tx, note, name, self._keys))
         if compared.wrong:
             self.behind = self.behind or compared.wrong
-            self._store.superseded = True
+            self._store.superseded = self._store.superseded or compared.is_ours
             self._store.distrust(self.behind.removesuffix("."))
             log.error("the record is not what a witness has seen", witness=name, why=compared.wrong)
         return compared

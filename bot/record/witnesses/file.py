@@ -87,6 +87,8 @@ class FileWitness:
 
     def _last(self) -> bytes | None:
         """In the older file, where the newer one has none yet."""
+        if not self._path.parent.is_dir():  # perhaps its disk is not there yet: it could know more than we
+            raise NotWitnessed(f"The folder of {self._path} is not there.", hint="Is its disk mounted?")
         for path in (self._path, self._older):
             with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
