@@ -6,11 +6,12 @@ A job that is held goes on by itself; one that was stopped has ended. What a job
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from components.gate import Gate
 from components.pace import Paced
+from components.pictures import Pictures
 from components.threads import ThreadStep, run_in_thread
 from components.trouble import Cancelled, Stopped, checked_result, isolated, readable, root_of, told
 from wire import work
@@ -33,8 +34,8 @@ class Says(Protocol):
         """How far it is: dropped where there is no connection."""
         ...
 
-    def ended(self, job: work.Job) -> None:
-        """How it ended: kept until it is said."""
+    def ended(self, job: work.Job, pictures: Mapping[str, bytes]) -> None:
+        """How it ended, and its pictures by their digests: kept until it is said."""
         ...
 
     def failed(self, what: str, error: BaseException) -> None:
@@ -69,6 +70,7 @@ class Job:
         self._ended_by: JobState | None = None
         """How it was told to end."""
         self._threads: set[asyncio.Future[Any]] = set()
+        self._pictures = Pictures()
 
     async def step(self, progress: float | None = None, message: str = "") -> None:
         """To be awaited before every step: returns when it may be taken.
@@ -94,6 +96,13 @@ class Job:
         """
         self.check()
         return await run_in_thread(self, run, self._gate, self._threads)
+
+    def picture(self, alt: str, data: bytes, media_type: str = "image/png") -> None:
+        """Show a picture with its end, however it ends. `alt` says what can be seen. It can be called in any thread.
+
+        Raises ValueError over a bound: eight pictures of 256 KiB, each a PNG, a JPEG or a WebP.
+        """
+        self._pictures.add(alt, data, media_type)
 
     def may_go_on(self) -> bool:
         """Whether a step could be taken at once. It can be asked in any thread."""
@@ -159,7 +168,8 @@ class Job:
         self._state = state
         self._progress = 1.0 if state is JobState.DONE else self._progress
         self._message = message or self._message
-        self._says.ended(self._made(result))
+        named, pictures = self._pictures.close()
+        self._says.ended(replace(self._made(result), pictures=named), pictures)
 
     def _end_with(self, error: BaseException) -> None:
         if isinstance(error, Stopped | Cancelled):

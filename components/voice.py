@@ -12,38 +12,31 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import orjson
 
 from components.pace import Paced
+from components.post import MOST_UNSENT, Post, Unsent
 from components.trouble import readable, told
 from wire import work
 from wire.enrolment import Enrolment
 from wire.envelope import seal
-from wire.errors import NotSent, WireError
 from wire.fields import LONGEST_TEXT
-from wire.mqtt import Link, Unconfirmed
+from wire.mqtt import Link
+from wire.picture import picture_topic
 from wire.work import Alert, Reply, Severity
 
-MOST_UNSENT = 256
 MOST_ACTIVE = 64
 ALERTS_AT_ONCE = 10
 ALERT_EVERY_S = 1.0
 """So often one alert more may be raised, and one that is active may change."""
 VALUE_EVERY_S = 0.1
+PICTURES_LOST = "Its pictures could not be sent."
 MOST_PACED = 256
 """Streams and keys of alerts whose last time is remembered."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Unsent:
-    topic: str
-    payload: bytes
-    retain: bool = False
-    expiry_s: int | None = None
 
 
 class Voice:
@@ -53,25 +46,20 @@ class Voice:
         self._me = enrolment.id
         self._root = enrolment.root
         self._key = enrolment.key
-        self._link = link
+        self._post = Post(link)
         self._drop = spawn
         """Publishes with QoS 0."""
-        self._unsent: dict[str, _Unsent] = {}
-        self._numbers = itertools.count()
         self._active: dict[str, Alert] = {}
         self._cleared: set[str] = set()
         """Keys that this run has taken back."""
         self._paced: dict[str, Paced] = {}
         self._alerts_left = float(ALERTS_AT_ONCE)
         self._alerts_seen = 0.0
-        self._may_speak = False
-        self._introductions = 0
-        self._news = asyncio.Event()
 
     @property
     def waiting(self) -> tuple[str, ...]:
         """The topics of what waits to be sent, the oldest first."""
-        return tuple(each.topic for each in self._unsent.values())
+        return self._post.waiting
 
     def sealed(self, kind: str, payload: bytes) -> bytes:
         """Signed with the component's own key."""
@@ -79,56 +67,45 @@ class Voice:
 
     def be_silent(self) -> None:
         """There is a new connection, to which the component has not said yet who it is."""
-        self._may_speak = False
+        self._post.close()
 
     def introduced(self) -> None:
         """It has said who it is."""
-        if not self._may_speak:
-            self._may_speak = True
-            self._introductions += 1
+        if not self._post.is_open:
             for key in self._active:
                 self._tell_active(key)
-            self._news.set()
+            self._post.open()
 
     async def run(self) -> None:
-        """Send what must arrive, one after the other, until cancelled."""
-        while True:
-            while not self._may_speak or not self._unsent:
-                await self._something()
-            introduction = self._introductions
-            name, each = next(iter(self._unsent.items()))
-            try:
-                await self._link.publish(each.topic, each.payload, qos=1, retain=each.retain, expiry_s=each.expiry_s)
-            except (NotSent, Unconfirmed):
-                while self._introductions == introduction:
-                    await self._something()
-                continue
-            except WireError as error:
-                log.error("not said: %s", error)
-            if self._unsent.get(name) is each:
-                del self._unsent[name]
+        """Send what must arrive, until cancelled."""
+        await self._post.run()
 
     def reply(self, to: str, reply: Reply) -> None:
         """Answer a command."""
         reply = dataclasses.replace(reply, error=_short(reply.error))
-        self._keep(_Unsent(f"{self._root}/reply/{to}", self.sealed("reply", reply.to_bytes())))
+        self._post.keep(Unsent(f"{self._root}/reply/{to}", self.sealed("reply", reply.to_bytes())))
 
     def progress(self, job: work.Job) -> None:
         """How far a job is."""
-        if self._may_speak:
+        if self._post.is_open:
             self._drop(f"{self._root}/job/{self._me}/{job.job}", self.sealed("job", job.to_bytes()))
 
-    def ended(self, job: work.Job) -> None:
-        """How a job ended."""
+    def ended(self, job: work.Job, pictures: Mapping[str, bytes]) -> None:
+        """How a job ended, with its pictures by their digests."""
         topic = f"{self._root}/job/{self._me}/{job.job}"
         sealed = self.sealed("job", job.to_bytes())
-        self._keep(_Unsent(topic, sealed, retain=True, expiry_s=work.KEPT_S), name=topic)
+        end = Unsent(topic, sealed, retain=True, expiry_s=work.KEPT_S)
+        if pictures:
+            before = {picture_topic(self._root, self._me, digest): data for digest, data in pictures.items()}
+            without = self.sealed("job", _without_pictures(job).to_bytes())
+            end = dataclasses.replace(end, pictures=before, without=without)
+        self._post.keep(end, name=topic)
 
     def value(self, stream: str, value: float) -> None:
         """A value of now. The newest is said, ten times a second at most."""
         payload = orjson.dumps({"t_ms": time.time_ns() // 1_000_000, "value": value})
         topic = f"{self._root}/tele/{self._me}/{stream}"
-        self._pace(topic, VALUE_EVERY_S, lambda: self._drop(topic, payload) if self._may_speak else None)
+        self._pace(topic, VALUE_EVERY_S, lambda: self._drop(topic, payload) if self._post.is_open else None)
 
     def alert(self, severity: Severity, message: str, key: str = "") -> None:
         """Have people know. With a key it lasts until it is cleared."""
@@ -136,7 +113,7 @@ class Voice:
         alert = Alert(uuid.uuid4().hex, f"{self._root}/{self._me}", now, severity, _short(message), key)
         if not key:
             if self._has_alert_left():
-                self._keep(_Unsent(f"{self._root}/alert/{self._me}", alert.to_bytes()))
+                self._post.keep(Unsent(f"{self._root}/alert/{self._me}", alert.to_bytes()))
             else:
                 log.error("too many alerts at once; not raised: %s", alert.message)
             return
@@ -166,17 +143,7 @@ class Voice:
         """As it is now: nothing where it is over."""
         topic = f"{self._root}/alert-active/{self._me}/{key}"
         alert = self._active.get(key)
-        self._keep(_Unsent(topic, b"" if alert is None else alert.to_bytes(), retain=True), name=topic)
-
-    def _keep(self, unsent: _Unsent, *, name: str = "") -> None:
-        """Until it is sent. Of what is retained the newest wins."""
-        name = name or str(next(self._numbers))
-        self._unsent.pop(name, None)
-        if len(self._unsent) >= MOST_UNSENT:
-            lost = self._unsent.pop(next(iter(self._unsent)))
-            log.error("more than %d messages wait for a connection; not said: %s", MOST_UNSENT, lost.topic)
-        self._unsent[name] = unsent
-        self._news.set()
+        self._post.keep(Unsent(topic, b"" if alert is None else alert.to_bytes(), retain=True), name=topic)
 
     def _pace(self, name: str, every_s: float, say: Callable[[], None]) -> None:
         if name not in self._paced:
@@ -195,9 +162,9 @@ class Voice:
         self._alerts_left -= 1
         return True
 
-    async def _something(self) -> None:
-        self._news.clear()
-        await self._news.wait()
+
+def _without_pictures(job: work.Job) -> work.Job:
+    return dataclasses.replace(job, message=f"{job.message} {PICTURES_LOST}".strip(), pictures=())
 
 
 def _short(text: str) -> str:

@@ -9,6 +9,7 @@ import orjson
 
 from wire.errors import BadMessage
 from wire.fields import HEX, ID, Fields
+from wire.picture import PictureNamed
 
 LARGEST_ARGUMENTS = 16 * 1024
 LARGEST_RESULT = 32 * 1024
@@ -17,7 +18,8 @@ CANCEL = "cancel"
 PROGRESS_EVERY_S = 0.5
 """A job says how far it is no more often than that."""
 KEPT_S = 24 * 3600
-"""How long the broker keeps the end of a job."""
+"""How long the broker keeps the end of a job, and its pictures."""
+MOST_PICTURES = 8
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -143,35 +145,42 @@ class Job:
     """From 0 to 1, where that can be said."""
     message: str = ""
     result: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    pictures: tuple[PictureNamed, ...] = ()
+    """Only where it is over."""
 
     def to_bytes(self) -> bytes:
         """As it is signed."""
-        return orjson.dumps(
-            {
-                "id": self.id,
-                "job": self.job,
-                "session": self.session,
-                "seq": self.seq,
-                "state": self.state,
-                "progress": self.progress,
-                "message": self.message,
-                "result": dict(self.result),
-            }
-        )
+        job = {
+            "id": self.id,
+            "job": self.job,
+            "session": self.session,
+            "seq": self.seq,
+            "state": self.state,
+            "progress": self.progress,
+            "message": self.message,
+            "result": dict(self.result),
+        }
+        pictures = [each.to_json() for each in self.pictures]
+        return orjson.dumps(job | ({"pictures": pictures} if pictures else {}))
 
     @classmethod
     def parse(cls, payload: bytes) -> "Job":
         """From signed bytes."""
         fields = Fields.parse(payload, "job")
+        state = fields.one_of("state", JobState)
+        pictures = fields.list_of("pictures")
+        if len(pictures) > (MOST_PICTURES if state.is_over else 0):
+            raise BadMessage(f"A job names up to {MOST_PICTURES} pictures at its end, and none before.")
         return cls(
             id=fields.text("id", ID),
             job=fields.text("job", HEX),
             session=fields.text("session", HEX),
             seq=fields.number("seq"),
-            state=fields.one_of("state", JobState),
+            state=state,
             progress=fields.fraction("progress"),
             message=fields.text("message", default=""),
             result=_object(fields, "result", LARGEST_RESULT),
+            pictures=tuple(map(PictureNamed.parse, pictures)),
         )
 
 

@@ -23,7 +23,7 @@ CLOCK_MS = 5_000_000
 LARGEST = 8 * 1024 * 1024
 FORGET_WITHIN_S = 5.0
 REPLY_TO = "judge"
-LISTENS = ("birth/+", "state/+", "reply/+", "job/+/+", "alert/+", "alert-active/+/+")
+LISTENS = ("birth/+", "state/+", "reply/+", "job/+/+", "picture/+/+", "alert/+", "alert-active/+/+")
 
 
 class Bot:

@@ -9,14 +9,27 @@ from wire.envelope import PublicKey, unseal
 from wire.errors import BadMessage
 from wire.messages import State
 from wire.mqtt import Delivery
+from wire.picture import PictureNamed
 from wire.work import Job, Reply
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Picture:
+    """Bytes that were published as a picture."""
+
+    digest: str
+    """By the topic."""
+    data: bytes
+
+
+What = Birth | State | Reply | Job | Picture
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Said:
     """One message, and when it came."""
 
-    what: Birth | State | Reply | Job
+    what: What
     retained: bool
     """It came from the broker's memory."""
     at: float
@@ -74,6 +87,15 @@ class Heard:
         found = ((each.what, each.retained) for each in self.said[after:])
         return [(what, kept) for what, kept in found if isinstance(what, Job) and what.job == job]
 
+    def has_picture(
+        self, named: PictureNamed, *, after: int = 0, before: int | None = None, kept: bool = False
+    ) -> bool:
+        """Whether the bytes that are named were said there between these places."""
+        found = (each.what for each in self.said[after:before] if each.retained or not kept)
+        return any(
+            isinstance(what, Picture) and what.digest == named.sha256 and named.is_of(what.data) for what in found
+        )
+
     def summary(self, after: int = 0) -> str:
         """The statements from here on in a few words."""
         words: list[str] = []
@@ -86,7 +108,9 @@ class Heard:
             words = [*words[:2], "…", *words[-3:]]
         return ", then ".join(words) if words else "no statement"
 
-    def _read(self, kind: str, delivery: Delivery) -> Birth | State | Reply | Job:
+    def _read(self, kind: str, delivery: Delivery) -> What:
+        if kind == "picture":
+            return Picture(delivery.topic.rpartition("/")[2], delivery.payload)
         parse = {"birth": Birth.parse, "state": State.parse, "reply": Reply.parse, "job": Job.parse}.get(kind)
         if parse is None:
             raise BadMessage(f"{delivery.topic} is no topic of the contract.")

@@ -25,12 +25,15 @@ from wire.fields import Fields
 from wire.latch import Kept, Latch, Trusted
 from wire.messages import Drill, HandOver, Lease, Roster, Shown, State, Stop
 from wire.mqtt import Delivery, Link, Will
+from wire.picture import MediaType, PictureNamed
 from wire.work import CANCEL, Called, Command, Job, JobState, Reply, Status
 
 TICK_S = 0.02
 PROGRESS_S = 0.5
 TTL_S = 10.0
 LARGE = 100_000
+WAY = bytes(LARGE)
+PICTURE = PictureNamed.of("The way", MediaType.PNG, WAY)
 MOST = 8 * 1024 * 1024
 SLOW_S = 1.5
 """How long the work takes to go down where a flaw needs to be seen meanwhile."""
@@ -128,6 +131,9 @@ class Flaw(enum.StrEnum):
     NEW_KEY_STOPS_NOTHING = "new-key-stops-nothing"
     FIRST_SESSION_COUNTS = "first-session-counts"
     DOWN_TOO_SOON = "down-too-soon"
+    PICTURE_LATE = "picture-late"
+    PICTURE_OTHER = "picture-other"
+    PICTURE_NOT_KEPT = "picture-not-kept"
 
 
 class BadLatch(Latch):
@@ -403,12 +409,22 @@ class BadComponent:
 
     async def _say_job(self, walk: Walk, state: JobState) -> None:
         walk.seq += 1
-        job = Job(self.enrolment.id, walk.job, self.latch.session, walk.seq, state, walk.done / walk.steps)
-        over = state.is_over
+        over, pictures = state.is_over, (PICTURE,) if state.is_over else ()
+        job = Job(
+            self.enrolment.id, walk.job, self.latch.session, walk.seq, state, walk.done / walk.steps, pictures=pictures
+        )
+        if over and self.flaw is not Flaw.PICTURE_LATE:
+            await self._show()
         await self._say(
             "job", self._seal("job", job.to_bytes()), f"/{walk.job}", qos=1 if over else 0,
             retain=over and self.flaw is not Flaw.END_NOT_KEPT,
         )  # fmt: skip
+        if over and self.flaw is Flaw.PICTURE_LATE:
+            await self._show()
+
+    async def _show(self) -> None:
+        data = b"another" if self.flaw is Flaw.PICTURE_OTHER else WAY
+        await self._say("picture", data, f"/{PICTURE.sha256}", qos=1, retain=self.flaw is not Flaw.PICTURE_NOT_KEPT)
 
     def _halt(self) -> None:
         """A stop: nothing moves any more, and the jobs are over."""

@@ -40,6 +40,8 @@ class Bot:
         self.replies: asyncio.Queue[Reply] = asyncio.Queue()
         self.jobs: asyncio.Queue[tuple[Job, bool]] = asyncio.Queue()
         """Each with whether the broker keeps it."""
+        self.pictures: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+        """Each with the digest that its topic names."""
         self.alerts: asyncio.Queue[Alert | None] = asyncio.Queue()
         """None where one that was active is over."""
         self.values: asyncio.Queue[float] = asyncio.Queue()
@@ -52,6 +54,7 @@ class Bot:
     async def run(self) -> None:
         """Be there until cancelled."""
         own = self.enrolment.id
+        await self.link.subscribe(f"{NAME}/picture/{own}/+", 1)  # before the jobs: what is kept comes in this order
         for topic in (f"birth/{own}", f"state/{own}", f"job/{own}/+", f"alert/{own}", f"alert-active/{own}/+"):
             await self.link.subscribe(f"{NAME}/{topic}", 1)
         for topic in ("reply/tester", f"tele/{own}/+"):
@@ -158,6 +161,9 @@ class Bot:
         self.order.append(kind)
         if kind.startswith("alert"):
             self.alerts.put_nowait(Alert.parse(delivery.payload) if delivery.payload else None)
+            return None
+        if kind == "picture":
+            self.pictures.put_nowait((delivery.topic.rpartition("/")[2], delivery.payload))
             return None
         if kind == "tele":
             self.values.put_nowait(orjson.loads(delivery.payload)["value"])

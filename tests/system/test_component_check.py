@@ -111,6 +111,9 @@ FLAWS = {
     "new-key-stops-nothing": "key-taken",
     "first-session-counts": "cmd-after-reset",
     "down-too-soon": "job-stopped",
+    "picture-late": "job-pictures",
+    "picture-other": "job-pictures",
+    "picture-not-kept": "job-pictures",
 }
 BY_NAME = {rule.name: rule for rule in RULES}
 

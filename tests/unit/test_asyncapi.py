@@ -138,9 +138,10 @@ def test_it_names_every_channel_with_the_retention_that_the_contract_has() -> No
         for operation in DOCUMENT["operations"].values()
         if operation["bindings"]["mqtt"]["retain"]
     }
-    assert retained == {"birth", "stopAll", "stopGroup", "stopId", "job", "alertActive"}
+    assert retained == {"birth", "stopAll", "stopGroup", "stopId", "job", "picture", "alertActive"}
     assert {channel["address"].split("/")[2] for channel in DOCUMENT["channels"].values()} == {
         *(kind for kind, _, _ in messages().values() if kind != "drill"),
         *(kind for kind, _ in plain().values()),
         "alert-active",
+        "picture",
     }

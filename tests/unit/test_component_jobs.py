@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 
 import pytest
 
@@ -35,6 +35,7 @@ class Said:
     def __init__(self) -> None:
         self.states: list[tuple[str, JobState]] = []
         self.ends: dict[str, work.Job] = {}
+        self.pictures: dict[str, Mapping[str, bytes]] = {}
         self.failures: list[str] = []
         self.news = asyncio.Event()
 
@@ -42,8 +43,9 @@ class Said:
         self.states.append((job.job, job.state))
         self.news.set()
 
-    def ended(self, job: work.Job) -> None:
+    def ended(self, job: work.Job, pictures: Mapping[str, bytes]) -> None:
         assert job.job not in self.ends, "an end is said once"
+        self.pictures[job.job] = pictures
         self.ends[job.job] = job
         self.news.set()
 
@@ -79,8 +81,9 @@ class Machine:
         self.ids = (f"{number:02x}" for number in itertools.count())
 
     def clock(self) -> float:
-        self.on_clock()
-        return self.now
+        now = self.now
+        self.on_clock()  # after the look: whoever hears of it knows that the next look is a later one
+        return now
 
     def let(self) -> None:
         """A lease from now on."""

@@ -6,7 +6,8 @@ import threading
 import orjson
 import pytest
 
-from components.voice import ALERTS_AT_ONCE, MOST_ACTIVE, MOST_UNSENT, FromAnywhere, Voice
+from components.post import MOST_UNSENT
+from components.voice import ALERTS_AT_ONCE, MOST_ACTIVE, FromAnywhere, Voice
 from wire.enrolment import Enrolment
 from wire.envelope import PrivateKey
 from wire.mqtt import Broker, Link
@@ -50,7 +51,7 @@ async def test_what_waits_for_a_connection_is_bounded_and_the_oldest_goes(caplog
 async def test_of_what_the_broker_keeps_the_newest_waits_alone() -> None:
     voice = Away().voice
     for _ in range(3):
-        voice.ended(job(JobState.DONE))
+        voice.ended(job(JobState.DONE), {})
         voice.alert(Severity.WARNING, "hot", "heat")
         voice.clear("heat")
     assert sorted(voice.waiting) == ["r/alert-active/c/heat", "r/job/c/ab"]

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -188,9 +188,10 @@ class Ear:
     def progress(self, job: work.Job) -> None:
         """Not shown."""
 
-    def ended(self, job: work.Job) -> None:
+    def ended(self, job: work.Job, pictures: Mapping[str, bytes]) -> None:
         """The end of a job, as the page shows it."""
-        self.said.put_nowait(f"job {job.state} {orjson.dumps(dict(job.result)).decode()}")
+        shown = "".join(f" [{each.alt}]" for each in job.pictures if each.is_of(pictures[each.sha256]))
+        self.said.put_nowait(f"job {job.state} {orjson.dumps(dict(job.result)).decode()}{shown}")
 
     def failed(self, what: str, error: BaseException) -> None:
         """Not shown."""

@@ -13,6 +13,7 @@ from wire.chain import read_hand_over
 from wire.envelope import pae, unseal
 from wire.errors import BadMessage
 from wire.messages import ROOT
+from wire.work import Job
 
 
 def take(read: Read) -> None:
@@ -36,6 +37,13 @@ def test_every_signed_message_verifies_without_our_code() -> None:
             key = Ed25519PrivateKey.from_private_bytes(SEEDS[name]).public_key()
             key.verify(base64.b64decode(signature["sig"]), signed["pae"].encode())
         assert signed["pae"].encode() == pae(kind_of(signed["kind"]), signed["payload"].encode())
+
+
+def test_the_picture_of_the_file_is_the_one_that_the_end_of_a_job_names() -> None:
+    document = json.loads(PLACE.read_text(encoding="utf-8"))
+    jobs = [Job.parse(each["payload"].encode()) for each in document["signed"] if each["kind"] == "job"]
+    (named,) = [picture for job in jobs for picture in job.pictures]
+    assert named.is_of(base64.b64decode(document["picture"]["payload_b64"]))
 
 
 @pytest.mark.parametrize(("kind", "payload"), [each[:2] for each in messages().values()], ids=messages())

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from tests.vectors.signed import KEYS, SEEDS, b64, kind_of, messages, plain, sealed
+from tests.vectors.signed import KEYS, PICTURE, SEEDS, b64, kind_of, messages, plain, sealed
 from tests.vectors.tried import reads
 from wire.envelope import pae
 from wire.messages import ROOT
@@ -37,6 +37,7 @@ def made() -> str:
         },
         "signed": signed,
         "plain": [{"name": name, "kind": kind, "payload": raw.decode()} for name, (kind, raw) in plain().items()],
+        "picture": {"name": "the one that is named in 'job, done, with a picture'", "payload_b64": b64(PICTURE)},
         "read": [
             {
                 "name": each.name,

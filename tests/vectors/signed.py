@@ -8,6 +8,7 @@ from typing import Any
 from wire.birth import Birth, Danger, Offer, Stream
 from wire.envelope import PrivateKey, seal
 from wire.messages import ROOT, Drill, HandOver, Lease, Open, Roster, Shown, State, Stop, Target
+from wire.picture import MediaType, PictureNamed
 from wire.work import Alert, Called, Command, Job, JobState, Reply, Severity, Status
 
 NAMES = ("bot", "bot2", "stop", "stop2", "component", "stranger")
@@ -15,6 +16,10 @@ SEEDS = {name: bytes([number]) * 32 for number, name in enumerate(NAMES, 1)}
 KEYS = {name: PrivateKey(seed) for name, seed in SEEDS.items()}
 X, Y, SESSION, NONCE, N, CALL = (digit * 32 for digit in "12abce")
 NOW_MS = 1_790_000_000_000
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+"""One grey dot, as a PNG."""
 PARSERS = {
     "birth": Birth.parse,
     "state": State.parse,
@@ -50,6 +55,8 @@ def messages() -> dict[str, tuple[str, bytes, tuple[str, ...]]]:
     )
     command = Command(CALL, "walk", {"steps": 8}, (Called("walker", SESSION),), "tocsin", NOW_MS + 9_000, "olga")
     job = Job("walker", CALL, SESSION, 3, JobState.RUNNING, 0.375, "3 of 8 steps")
+    done = dataclasses.replace(job, state=JobState.DONE, progress=1.0, message="", result={"x": -2})
+    dot = PictureNamed.of("Where it has been", MediaType.PNG, PICTURE)
     both = ("bot", "bot2")
     mine = ("component",)
     return {
@@ -75,11 +82,8 @@ def messages() -> dict[str, tuple[str, bytes, tuple[str, ...]]]:
             mine,
         ),
         "job, running": ("job", job.to_bytes(), mine),
-        "job, done": (
-            "job",
-            dataclasses.replace(job, state=JobState.DONE, progress=1.0, message="", result={"x": -2}).to_bytes(),
-            mine,
-        ),
+        "job, done": ("job", done.to_bytes(), mine),
+        "job, done, with a picture": ("job", dataclasses.replace(done, pictures=(dot,)).to_bytes(), mine),
     }
 
 

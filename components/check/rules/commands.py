@@ -1,6 +1,7 @@
 """Commands and jobs: what runs, what must not, and how a job ends. Nothing of high danger is tried unasked."""
 
 import asyncio
+import contextlib
 import dataclasses
 import itertools
 
@@ -29,6 +30,8 @@ WATCH_S = 3.0
 MOST_PROGRESS = 8
 """Two a second, and one at the start and one for the jitter of the way."""
 SHORT_MS = 1500
+ENDS_WITHIN_S = 5.0
+"""So long a job may come to its own end, before it is cancelled to see what it shows."""
 
 
 async def _ready(trial: Trial) -> Offer:
@@ -232,6 +235,36 @@ async def job_stopped(trial: Trial) -> None:
     since = next(place for place, each, _ in trial.heard.states() if each == down)
     if any(each.state is JobState.RUNNING for each, kept in trial.heard.jobs(job, since) if not kept):
         raise Broken("nothing that runs once it has said that it has stopped", "the job was running after that")
+
+
+@CHAPTER.rule("Topics: picture, job")
+async def job_pictures(trial: Trial) -> None:
+    """The pictures that the end of a job names were there before it, and the broker keeps them."""
+    await trial.ready()
+    end = await _any_end(trial)
+    if not end.pictures:
+        raise Skipped("its job ended without a picture; name one with --job and --arguments")
+    place = next(place for place, each in enumerate(trial.heard.said) if each.what == end)
+    for named in end.pictures:
+        if not trial.heard.has_picture(named, before=place):
+            raise Broken(f"the picture {named.sha256[:12]}… before the end that names it", "no such bytes by then")
+    began = len(trial.heard.said)
+    await trial.look_up(f"picture/{trial.id}/+")
+    deadline = asyncio.get_running_loop().time() + AT_ONCE_S
+    while not all(trial.heard.has_picture(named, after=began, kept=True) for named in end.pictures):
+        trial.heard.changed.clear()
+        if not await trial.more(deadline):
+            raise Broken("the pictures retained by the broker", "nothing that the broker keeps")
+
+
+async def _any_end(trial: Trial) -> Job:
+    """How a job ended, by itself or cancelled."""
+    offer = job_of(trial)
+    job, _ = await offer.give(trial)
+    with contextlib.suppress(Untried):
+        return await job_is(trial, job, lambda each: each.state.is_over, needed="an end", within=ENDS_WITHIN_S)
+    await dataclasses.replace(offer, name=CANCEL, arguments={"job": job}).give(trial)
+    return await job_is(trial, job, lambda each: each.state.is_over, needed="an end")
 
 
 @CHAPTER.rule("The component: HELD")
