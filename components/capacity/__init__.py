@@ -1,0 +1,1 @@
+"""A calculator of virtual hardware. It measures nothing, and no machine hears of it."""
