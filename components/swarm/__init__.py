@@ -1,0 +1,1 @@
+"""The nanoswarm repair simulation: bots walk on a torus and repair damaged cells that they step on."""
