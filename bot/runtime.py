@@ -26,6 +26,7 @@ from bot.desk.catalogue import Catalogue
 from bot.desk.desk import Desk
 from bot.desk.rest import Rest
 from bot.fleet.claims import Claims
+from bot.fleet.jobs import Jobs
 from bot.fleet.listener import Listener
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Registry
@@ -143,8 +144,19 @@ async def _run_parts(
         alarms=settings.bot.alarms,
         remark=maintenance.remark,
     )
+    jobs = Jobs(
+        store,
+        bell,
+        registry,
+        root,
+        settings.bot.name,
+        publish=functools.partial(link.publish, qos=1),
+        forget=functools.partial(link.publish, qos=1, retain=True),
+        queued=queued,
+    )
+    await jobs.read()
     claims = Claims(store, settings.bot.alarms, queued=queued)
-    listener = Listener(root, bell, registry, claimed=claims)
+    listener = Listener(root, bell, registry, claimed=claims, talk=jobs.hear, name=settings.bot.name)
     await listener.subscribe(link)
     publisher, of_the_record = parts_of_the_record(settings, store, link, queued=queued)
     system = System(
@@ -152,6 +164,7 @@ async def _run_parts(
         registry=registry,
         bell=bell,
         maintenance=maintenance,
+        jobs=jobs,
         store=store,
         people=settings.people,
         identities=Identities(store, settings.people, settings.bot.alarms, queued=queued),
@@ -190,6 +203,7 @@ async def _run_parts(
             [Part("desk", desk.run, vital=True)],  # without it no stop is heard
             [
                 Part("housekeeping", housekeeping.run),
+                Part("jobs", jobs.run),
                 *of_the_record,
                 *_health(settings, system, desk, link, listener, supervisor, bridges, publisher),
             ],

@@ -10,6 +10,7 @@ from bot.bridge import Explaining, Verifying
 from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
 from bot.desk.rest import Rest
+from bot.fleet.jobs import Jobs
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Registry
 from bot.identities import Identities
@@ -36,6 +37,7 @@ class System:
     registry: Registry
     bell: Bell
     maintenance: Maintenance
+    jobs: Jobs
     store: Store
     people: People
     identities: Identities

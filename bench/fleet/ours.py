@@ -24,6 +24,7 @@ from bot.desk.catalogue import Catalogue
 from bot.desk.desk import Desk
 from bot.desk.rest import Rest
 from bot.fleet.claims import Claims
+from bot.fleet.jobs import Jobs
 from bot.fleet.listener import Listener
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Listed, Registry
@@ -68,12 +69,15 @@ class Side:
         maintenance = Maintenance(store, registry.groups_of)
         self.link = Link(self._broker, "bot-bench", receive=lambda delivery: self.listener.receive(delivery))  # noqa: PLW0108 - the listener comes later
         self.bell = Bell(store, BOT, ROOT, enrolled, publish=self._publish, queued=_nobody, remark=maintenance.remark)
-        self.listener = Listener(ROOT, self.bell, registry, claimed=Claims(store, (), queued=_nobody))
+        jobs = Jobs(store, self.bell, registry, ROOT, "tocsin", publish=self._publish, queued=_nobody)
+        claims = Claims(store, (), queued=_nobody)
+        self.listener = Listener(ROOT, self.bell, registry, claimed=claims, talk=jobs.hear, name="tocsin")
         system = System(
             catalogue=Catalogue((shutdown,)),
             registry=registry,
             bell=self.bell,
             maintenance=maintenance,
+            jobs=jobs,
             store=store,
             people=People((Person("olga", Role.OPERATOR, frozenset({OLGA})),)),
             identities=Identities(store, People()),

@@ -22,6 +22,7 @@ from bot.desk.command import Command, command
 from bot.desk.limits import Limit, Limits
 from bot.desk.rest import Rest
 from bot.desk.way import Way
+from bot.fleet.jobs import Jobs
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Registry
 from bot.identities import Identities
@@ -72,6 +73,7 @@ async def running(commands: tuple[Command, ...]) -> AsyncGenerator[System]:
                 catalogue=Catalogue(commands),
                 registry=(registry := Registry({})),
                 maintenance=Maintenance(store, registry.groups_of),
+                jobs=Jobs(store, bell, registry, ROOT, "tocsin", publish=publish, queued=lambda: None),
                 bell=bell,
                 store=store,
                 people=People((Person("anna", Role.OPERATOR, frozenset({ANNA})),)),

@@ -25,6 +25,13 @@ class Call:
     """Who agreed, where two persons had to."""
     written_along: list[Work] = dataclasses.field(default_factory=list[Work])
 
+    subjects: list[str] = dataclasses.field(default_factory=list[str])
+    """What the answer is about, where it will be edited: at most one."""
+
+    def goes_on(self, subject: str) -> None:
+        """Have the answer edited by what is said on this subject later."""
+        self.subjects[:] = [subject]
+
     def write_along(self, work: Work) -> None:
         """Have this written in the one commit that says that the command is done, or not at all."""
         self.written_along.append(work)

@@ -35,6 +35,10 @@ class Stakes:
 Preview = Callable[..., Awaitable[Stakes]]
 
 
+async def _never(*_: object, **__: object) -> bool:
+    return False
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Command:
     """A command as its entry point offers it."""
@@ -56,6 +60,8 @@ class Command:
     """It only takes rights away: its intent is written beside it, so that it does not wait for a slow disk."""
     alone: bool = False
     """It is never done by two: it is how two agree."""
+    takes_two: Callable[..., Awaitable[bool]] = _never
+    """Whether two persons must agree to this very one, asked with what the handler takes. Else `demand` says."""
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.aliases):
@@ -114,9 +120,10 @@ def command(
     may_take_s: float | None = MAY_TAKE_S,
     urgent: bool = False,
     alone: bool = False,
+    takes_two: Callable[..., Awaitable[bool]] | None = None,
 ) -> Callable[[Handler], Command]:
     """Make a command of a function. Its parameters after the call are the words that it takes."""
-    if two_persons and preview is None:
+    if (two_persons or takes_two) and preview is None:
         raise TypeError(f"The command {name!r} asks for two persons: say with `preview` what is at stake.")
 
     def make(handler: Handler) -> Command:
@@ -132,6 +139,7 @@ def command(
             may_take_s=may_take_s,
             urgent=urgent,
             alone=alone,
+            takes_two=takes_two or _never,
         )
 
     return make

@@ -29,6 +29,8 @@ class Outcome:
     person: Person | None = None
     written_along: Sequence[Work] = ()
     recorded: bool = True
+    subject: str | None = None
+    """Where later words edit the answer."""
     begun: Work | None = None
     """Its intent, where no disk has it yet."""
     late: bool = False
@@ -43,7 +45,8 @@ class Outcome:
             self.record(tx, received)
         if self.answer is not None:
             message = received.message
-            outbox.queue(tx, Post(message.place, self.answer, self.lane, reply_to=message.event), key)
+            post = Post(message.place, self.answer, self.lane, message.event, self.subject)
+            outbox.queue(tx, post, key)
         for work in self.written_along:
             work(tx)
 

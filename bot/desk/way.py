@@ -169,7 +169,8 @@ class Way:
             along.append(functools.partial(_alarm, call, self._system.alarms))
         lane = Lane.STOP if is_stop else Lane.ANSWER
         answer = self._first_page(call, ran.answer)
-        return Outcome(ran.result, answer, lane, command, person, along, begun=ran.begun, late=late)
+        subject = next(iter(call.subjects), None)
+        return Outcome(ran.result, answer, lane, command, person, along, subject=subject, begun=ran.begun, late=late)
 
     def _unless_too_many(self, person: Person, place: Place, answer: Document) -> Document | None:
         """What stops nothing is answered as often as any command, and always recorded: its intent is."""
@@ -192,7 +193,7 @@ class Way:
     async def _perform(self, received: Received, call: Call, command: Command, bound: Bound) -> Ran:
         if received.unwritten and not command.may_run_again:
             raise intent.NoRecord(received.unwritten)
-        if command.demand.two_persons:
+        if command.demand.two_persons or await command.takes_two(call, *bound.args, **bound.kwargs):
             return Ran("asked", await self._system.approvals.ask(call, command, bound))
         if command.action in (Action.READ, Action.INSPECT):
             return await running.run(command, call, bound)

@@ -18,6 +18,8 @@ from wire.mqtt import Delivery, Link
 
 log = structlog.get_logger(__name__)
 
+Talk = Callable[[str, str, bytes], bool]
+"""To be told of answers to commands, and of jobs: the kind, the rest of the topic, the message. False: nobody's."""
 Claimed = Callable[[str, tuple[str, ...]], Awaitable[None]]
 """To be told of each birth: the component, and what it claims now."""
 LOGGED_EVERY_S = 60.0
@@ -26,7 +28,7 @@ MOST_LOGGED = 128
 
 
 class Listener:
-    """Subscribes to births, states and stops."""
+    """Subscribes to births, states, stops, and to what is said of jobs."""
 
     def __init__(
         self,
@@ -35,12 +37,16 @@ class Listener:
         registry: Registry,
         *,
         claimed: Claimed,
+        talk: Talk,
+        name: str,
         clock: Callable[[], float] = boot_clock,
     ) -> None:
         self._root = root
         self._bell = bell
         self._registry = registry
         self._claimed = claimed
+        self._talk = talk
+        self._name = name
         self._clock = clock
         self._logged: collections.OrderedDict[str, float] = collections.OrderedDict()
         """When a refusal was logged, by topic, oldest first."""
@@ -53,6 +59,9 @@ class Listener:
         await link.subscribe(f"{self._root}/birth/+", qos=1)
         await link.subscribe(f"{self._root}/state/+")
         await link.subscribe(f"{self._root}/stop/#", qos=1)
+        await link.subscribe(f"{self._root}/reply/{self._name}", qos=1)
+        await link.subscribe(f"{self._root}/picture/+/+", qos=1)  # what is kept comes in the order of the subscriptions
+        await link.subscribe(f"{self._root}/job/+/+", qos=1)
         await link.subscribe(f"{self._root}/lease/+", others_only=True)  # nobody else should give any
 
     def receive(self, delivery: Delivery) -> Awaitable[None] | None:
@@ -60,6 +69,9 @@ class Listener:
         kind, _, component = delivery.topic.removeprefix(f"{self._root}/").partition("/")
         if kind == "state" and self._bell.knows(component):
             self.hearing.put(component, delivery.payload)
+            return None
+        if kind in ("reply", "job", "picture"):
+            self._talk(kind, component, delivery.payload)
             return None
         return self._receive(kind, component, delivery)
 

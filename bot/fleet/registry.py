@@ -118,6 +118,11 @@ class Registry:
             component: (names, now - at) for component, (names, at) in self._strangers.items() if now - at <= 2 * TTL_S
         }
 
+    def session(self, component: str) -> str | None:
+        """In which session it spoke last."""
+        state = self._seen[component].state
+        return None if state is None else state.session
+
     def birth(self, component: str) -> Birth | None:
         """Its birth certificate, where we have seen one."""
         return self._seen[component].birth

@@ -28,6 +28,7 @@ from wire.envelope import PrivateKey, PublicKey, unseal
 from wire.errors import BadMessage
 from wire.issuer import Incident, Issuer
 from wire.messages import Shown, State, Stop, Target
+from wire.work import Command
 
 log = structlog.get_logger(__name__)
 
@@ -178,6 +179,10 @@ class Bell:
     def opened(self, component: str, kind: str, envelope: bytes) -> bytes:
         """What an enrolled component has signed. Raises BadMessage for anything else."""
         return unseal(envelope, self._root, kind, self._enrolled[component].key)
+
+    def signed(self, command: Command) -> bytes:
+        """A command as the bot says it."""
+        return self._now.keyring.command(command)
 
     def echoes(self, component: str) -> bool:
         """It has answered us just now: what it says of itself is no recording."""

@@ -13,6 +13,7 @@ from wire.chain import Chain
 from wire.envelope import PrivateKey, PublicKey, seal, unseal, unseal_by
 from wire.errors import BadMessage
 from wire.messages import Drill, Lease, Roster, State, Stop
+from wire.work import Command
 
 MOST_SERIAL = 2**50
 """A component that names a higher number than this for its roster is not believed."""
@@ -62,6 +63,10 @@ class Keyring:
     def drill(self, drill: Drill) -> bytes:
         """The signed order that stops nothing."""
         return seal(self._key, self._root, "drill", drill.to_bytes())
+
+    def command(self, command: Command) -> bytes:
+        """Something that components are to do, signed once for all of them."""
+        return seal(self._key, self._root, "cmd", command.to_bytes())
 
     def lease(self, lease: Lease) -> bytes:
         """The signed permission."""

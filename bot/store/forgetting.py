@@ -27,6 +27,11 @@ GOES = (
     ("overlay", "UPDATE overlay SET by = '(forgotten)' WHERE key = ?", ("key",)),
     ("known_key", "DELETE FROM known_key WHERE role = ? AND owner = ?", ("role", "owner")),
     ("maintenance", "DELETE FROM maintenance WHERE target = ?", ("target",)),
+    (  # what a component does goes on, and is told to nobody
+        "job",
+        "UPDATE job SET person = '(forgotten)', args = '{}', reply_to = '' WHERE id = ? AND component = ?",
+        ("id", "component"),
+    ),
 )
 """Of each table what becomes of a row that is about somebody who is forgotten; what is found by the inbox first."""
 STAYS = {

@@ -27,11 +27,12 @@ class Swept:
     """Posts and requests of which only the words went."""
     requests: int = 0
     said: int = 0
+    jobs: int = 0
 
     @property
     def total(self) -> int:
         """Nothing is left to do where it is 0."""
-        return self.inbox + self.outbox + self.words + self.requests + self.said
+        return self.inbox + self.outbox + self.words + self.requests + self.said + self.jobs
 
 
 def sweep(tx: Tx, now: float, most: int = MOST_AT_ONCE) -> Swept:
@@ -78,6 +79,12 @@ def sweep(tx: Tx, now: float, most: int = MOST_AT_ONCE) -> Swept:
             "DELETE FROM said WHERE (network, place, event) IN"
             " (SELECT network, place, event FROM said WHERE at < ? LIMIT ?)",
             now - LINKS_S,
+            most,
+        ),
+        jobs=_change(
+            tx,
+            "DELETE FROM job WHERE (id, component) IN (SELECT id, component FROM job WHERE ended < ? LIMIT ?)",
+            now - ROWS_S,
             most,
         ),
     )

@@ -159,6 +159,11 @@ def _person_key(tx: Tx, whom: Whom) -> list[Row]:
     return _rows(tx, "owner, tag", rest, _list(whom.owners))
 
 
+def _jobs(tx: Tx, whom: Whom) -> list[Row]:
+    names = "id, component, command, args, person, network, place, reply_to, made, state, message, result, ended"
+    return _rows(tx, names, "FROM job WHERE person = ? ORDER BY made, id, component", whom.name)
+
+
 TABLES: Mapping[str, Find | str] = {
     "inbox": _inbox,
     "cursor": "how far each network was read",
@@ -177,6 +182,7 @@ TABLES: Mapping[str, Find | str] = {
     "roster": _roster,
     "known_key": _known_key,
     "maintenance": _maintenance,
+    "job": _jobs,
     "person_key": _person_key,
     "tree": "hashes",
     "tile": "hashes",

@@ -212,6 +212,30 @@ STEPS = (
         signature TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE job (
+        id         TEXT NOT NULL,
+        component  TEXT NOT NULL,
+        session    TEXT NOT NULL,
+        command    TEXT NOT NULL,
+        args       TEXT NOT NULL,
+        person     TEXT NOT NULL,
+        network    TEXT NOT NULL,
+        place      TEXT NOT NULL,
+        reply_to   TEXT NOT NULL,
+        takes_long INTEGER NOT NULL,
+        made       REAL NOT NULL,
+        expires    REAL NOT NULL,
+        state      TEXT NOT NULL,
+        seq        INTEGER NOT NULL,
+        progress   REAL,
+        message    TEXT NOT NULL,
+        result     TEXT NOT NULL,
+        ended      REAL,
+        PRIMARY KEY (id, component)
+    ) STRICT;
+    CREATE INDEX job_made ON job (made);
+    """,
 )
 
 

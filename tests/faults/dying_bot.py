@@ -30,6 +30,7 @@ from bot.desk.command import Command, Hit, Stakes, command
 from bot.desk.desk import Desk
 from bot.desk.limits import Limit, Limits
 from bot.desk.rest import Rest
+from bot.fleet.jobs import Jobs
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Listed, Registry
 from bot.identities import Identities
@@ -183,6 +184,7 @@ async def live(folder: Path, batches: Sequence[Sequence[tuple[str, str]]], steps
             catalogue=Catalogue(commands(Lines(folder / "marks"), steps)),
             registry=(registry := Registry({name: Listed(each.groups) for name, each in enrolled.items()})),
             maintenance=Maintenance(store, registry.groups_of),
+            jobs=Jobs(store, bell, registry, ROOT, "tocsin", publish=publish, queued=out.wake),
             bell=bell,
             store=store,
             people=people,

@@ -17,6 +17,7 @@ from bot.desk.authority import Authority
 from bot.desk.call import Call
 from bot.desk.catalogue import Catalogue
 from bot.desk.rest import Rest
+from bot.fleet.jobs import Jobs
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Listed, Registry
 from bot.identities import Identities
@@ -112,13 +113,20 @@ async def bell(store: Store, enrolled: dict[str, Enrolled], published: list[tupl
 
 
 @pytest.fixture
-def system(store: Store, people: People, bell: Bell, enrolled: dict[str, Enrolled]) -> System:
+def system(
+    store: Store, people: People, bell: Bell, enrolled: dict[str, Enrolled], published: list[tuple[str, bytes]]
+) -> System:
     """Everything that a command may look at, with the commands that come with Tocsin."""
+
+    async def publish(topic: str, payload: bytes) -> None:
+        published.append((topic, payload))
+
     return System(
         catalogue=Catalogue.installed(),
         registry=(registry := Registry({name: Listed(each.groups) for name, each in enrolled.items()})),
         bell=bell,
         maintenance=Maintenance(store, registry.groups_of),
+        jobs=Jobs(store, bell, registry, ROOT, "tocsin", publish=publish, queued=lambda: None),
         store=store,
         people=people,
         identities=Identities(store, people),

@@ -11,6 +11,7 @@ from bot.desk.call import Call
 from bot.desk.catalogue import Catalogue
 from bot.desk.command import Command
 from bot.desk.rest import Rest
+from bot.fleet.jobs import Jobs
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Listed, Registry
 from bot.identities import Identities
@@ -20,6 +21,7 @@ from bot.words.message import Message, Standing
 from bot.words.people import Account, People
 from bot.words.plain import to_plain
 from tests.unit.tower import ALARMS, ORIGIN, Component, Tower, tower
+from wire.messages import ROOT
 
 
 @dataclasses.dataclass
@@ -67,6 +69,7 @@ async def office(store: Store, people: People, *components: Component) -> AsyncG
             registry=registry,
             bell=t.bell,
             maintenance=maintenance,
+            jobs=Jobs(store, t.bell, registry, ROOT, "tocsin", publish=t.broker.publish, queued=lambda: None),
             store=store,
             people=people,
             identities=Identities(store, people),

@@ -109,7 +109,14 @@ def parts(system: System, network: Network) -> Parts:
     async def receive(_: object) -> None: ...
 
     link = Link(Broker("127.0.0.1", 1), "bot-test", receive=receive)
-    listener = Listener(ROOT, system.bell, system.registry, claimed=Claims(system.store, (), queued=lambda: None))
+    listener = Listener(
+        ROOT,
+        system.bell,
+        system.registry,
+        claimed=Claims(system.store, (), queued=lambda: None),
+        talk=system.jobs.hear,
+        name="tocsin",
+    )
     desk = Desk(system, queued=lambda: None)
     return Parts(system, desk, link, listener, Supervisor(), {"chat": network})
 

@@ -28,7 +28,14 @@ async def received(listener: Listener, delivery: Delivery) -> None:
 
 @pytest.fixture
 def listener(system: System) -> Listener:
-    return Listener(ROOT, system.bell, system.registry, claimed=Claims(system.store, (), queued=lambda: None))
+    return Listener(
+        ROOT,
+        system.bell,
+        system.registry,
+        claimed=Claims(system.store, (), queued=lambda: None),
+        talk=system.jobs.hear,
+        name="tocsin",
+    )
 
 
 def delivery(topic: str, payload: bytes) -> Delivery:
@@ -136,7 +143,7 @@ async def test_what_a_birth_claims_is_passed_on_and_a_forged_one_claims_nothing(
     async def claimed(component: str, what: tuple[str, ...]) -> None:
         claims.append((component, what))
 
-    listener = Listener(ROOT, system.bell, system.registry, claimed=claimed)
+    listener = Listener(ROOT, system.bell, system.registry, claimed=claimed, talk=system.jobs.hear, name="tocsin")
     offers = {"walk": Offer("Walk", {}, danger=Danger.HIGH)}
     birth = Birth("walker", "5e", "A walker", "demo", "1", ("arms",), offers)
     await received(listener, delivery("birth/walker", seal(walker_key, ROOT, "birth", birth.to_bytes())))
@@ -149,7 +156,9 @@ async def test_what_a_birth_claims_is_passed_on_and_a_forged_one_claims_nothing(
 async def test_a_flood_of_refusals_is_counted_and_fills_no_log(system: System) -> None:
     now = [0.0]
     claims = Claims(system.store, (), queued=lambda: None)
-    listener = Listener(ROOT, system.bell, system.registry, claimed=claims, clock=lambda: now[0])
+    listener = Listener(
+        ROOT, system.bell, system.registry, claimed=claims, talk=system.jobs.hear, name="tocsin", clock=lambda: now[0]
+    )
 
     async def flood(*topics: str) -> int:
         """How many lines of the log these make."""

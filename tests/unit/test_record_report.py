@@ -12,6 +12,7 @@ from bot.store import (
     audit,
     inbox,
     incidents,
+    jobs,
     keychain,
     maintenance,
     outbox,
@@ -55,6 +56,13 @@ def live(tx: Tx, who: str) -> None:
     keychain.put_roster(tx, len(who) + ord(who[-1]), {f"key-of-{who}": who})
     keychain.note_keys(tx, "configuration", {f"people.{who}": "a hash", **_noted(tx)})
     maintenance.put(tx, maintenance.Work(f"group/{who}s-legs", 2.0, who))
+    jobs.add(tx, job(who))
+
+
+def job(who: str) -> jobs.Job:
+    return jobs.Job(
+        "1f", f"{who}s-arm", "5e", "walk", "{}", who, ROOM, f"${who}", takes_long=True, made=1.0, expires=2.0
+    )
 
 
 def _noted(tx: Tx) -> dict[str, str]:
@@ -183,4 +191,4 @@ def test_a_moment_is_a_column_that_there_is(store: Store) -> None:
             for _, column, kind, *_ in database.execute(f"PRAGMA table_info({table})")
             if kind == "REAL"
         }
-    assert columns - {"age_s"} == personal.MOMENTS
+    assert columns - {"age_s", "progress"} == personal.MOMENTS

@@ -155,7 +155,7 @@ def test_a_migration_that_is_interrupted_anywhere_leaves_the_old_version_whole()
             database.executescript(OLD[-1].read_text(encoding="utf-8"))
             before = everything(database)
             left = iter(range(beats))
-            database.set_progress_handler(lambda left=left: next(left, None) is None, 15)
+            database.set_progress_handler(lambda left=left: next(left, None) is None, 10)
             try:
                 schema.migrate(database)
             except sqlite3.OperationalError as error:

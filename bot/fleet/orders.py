@@ -1,0 +1,56 @@
+"""What somebody wants done, before anybody is told: a row for each component, and the entry in the record."""
+
+from collections.abc import Sequence
+
+from bot.store import Tx, audit, jobs
+from bot.store.jobs import Job
+from bot.words.message import Place
+from wire import work
+
+CANCEL = work.CANCEL
+"""The command that every component with jobs takes."""
+EXPIRES_S = 10.0
+"""A command that nobody has begun by then is not begun any more."""
+MOST_NAMED = 100
+"""What an entry of the record has room for."""
+
+
+def asked_of(  # what all have in common, and for whom it is
+    components: Sequence[tuple[str, str]],
+    *,
+    id: str,  # noqa: A002 - it is the id of the command
+    command: str,
+    args: str,
+    person: str,
+    place: Place,
+    reply_to: str,
+    takes_long: bool,
+    now: float,
+) -> list[Job]:
+    """One for each component and its session."""
+    return [
+        Job(
+            id=id,
+            component=component,
+            session=session,
+            command=command,
+            args=args,
+            person=person,
+            place=place,
+            reply_to=reply_to,
+            takes_long=takes_long,
+            made=now,
+            expires=now + EXPIRES_S,
+        )
+        for component, session in components
+    ]
+
+
+def write_down(asked: Sequence[Job], tx: Tx) -> None:
+    """Have it on disk, and in the record."""
+    first = asked[0]
+    for each in asked:
+        jobs.add(tx, each)
+    targets = [each.component for each in asked][:MOST_NAMED]
+    who = audit.about(first.person, person=first.person, arguments=audit.digest(first.args))
+    audit.record(tx, "dispatch", who, id=first.id, command=first.command, targets=targets, count=len(asked))

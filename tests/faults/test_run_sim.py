@@ -1,0 +1,54 @@
+"""A simulation in the room: started, changed while it runs, and ended with numbers and pictures."""
+
+import contextlib
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from bot.enrol import enrol, stanza
+from demo.process import Process
+from tests.faults.field import Field, environment, running, until
+from wire.messages import ROOT
+
+
+@contextlib.asynccontextmanager
+async def simulated(folder: Path) -> AsyncGenerator[Field]:
+    """A bot with a swarm that works."""
+    async with running(folder, walkers=1) as field:
+        path = folder / "swarm.json"
+        enrolment = enrol("swarm", ("sims",), ROOT, field.broker.address, field.bot_key.public, path)
+        config = folder / "config.toml"
+        config.write_text(config.read_text() + stanza(enrolment))
+        await field.bot.stop()
+        await field.begun()
+        command = [sys.executable, "-m", "components.swarm", path, "--latch", folder / "swarm.latch"]
+        async with Process(command, folder / "swarm.log", env=environment(folder), name="swarm"):
+            await until(
+                lambda: [each for _, each in field.wire.states("swarm") if each.shown == "ready"], "it is ready"
+            )
+            yield field
+
+
+async def test_a_swarm_repairs_is_changed_while_it_does_and_shows_curves_and_maps(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as field:
+        assert "repair" in (await field.answer("!run-sim")).words
+        answer = await field.answer("!run-sim swarm bots=1e5 size=4096 damage=20% seeds=1..8 until=99%")
+        await until(lambda: [each for each in field.said() if each.words.startswith("RUNNING swarm")], "it runs")
+        assert (await field.answer("!run swarm weather noise=10%")).words.startswith("DONE swarm weather")
+        ended = await field.hears("DONE swarm repair", answer.to)
+        assert "law" in ended.words
+        assert "steps max" in ended.words
+        assert "curve" not in ended.words, "what is for programs alone is left out"
+        pictures = [each.topic for each in field.wire.heard if "/picture/swarm/" in each.topic and each.payload]
+        assert len(set(pictures)) == 2
+        assert "has not come" not in ended.words
+        assert ended.words.count("simulated") >= 1, "who cannot see the pictures reads what they show"
+        await until(
+            lambda: (
+                {each.topic for each in field.wire.heard if "/picture/" in each.topic and not each.payload}
+                == set(pictures)
+            ),
+            "the broker need not keep them any more",
+        )
+        wrong = await field.answer("!run-sim swarm bots=many")
+        assert "bots" in (await field.hears("FAILED swarm repair", wrong.to)).words
