@@ -175,6 +175,9 @@ class Job:
         if isinstance(error, Stopped | Cancelled):
             self.end(JobState.STOPPED if isinstance(error, Stopped) else JobState.CANCELLED)
             return
+        if isinstance(error, Rejected):  # it was looked at and refused: nothing is wrong with the component
+            self.end(JobState.FAILED, str(error))
+            return
         self.end(JobState.FAILED, told(error))
         self._says.failed(f"The job {self._name.command} failed", error)
 

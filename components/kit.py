@@ -7,6 +7,7 @@ from components.program import main
 from components.threads import ThreadStep
 from components.trouble import Cancelled, Stopped
 from wire.birth import Danger, OnSilence
+from wire.errors import Rejected
 from wire.work import Severity
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Longest",
     "OnSilence",
     "OneOf",
+    "Rejected",
     "Severity",
     "Shortest",
     "Stopped",

@@ -95,6 +95,9 @@ class Orders:
             result = checked_result(task.result())
         except BaseException as raised:  # noqa: BLE001 - its task is over: whatever it raised is told
             error = root_of(raised)
+            if isinstance(error, Rejected):  # it was looked at and refused: nothing is wrong with the component
+                self._answer(command, Status.REJECTED, str(error))
+                return
             self._answer(command, Status.ERROR, told(error))
             self._answers.failed(f"The command {offered.name} failed", error)
         else:

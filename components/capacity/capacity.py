@@ -3,8 +3,8 @@
 from fractions import Fraction
 from typing import Annotated, Any
 
-from components.capacity.plan import FORMULAS, Cluster, Machine, Reading, Storage, fit
-from components.kit import Between, Component
+from components.capacity.plan import FORMULAS, Cluster, Impossible, Machine, Reading, Storage, fit
+from components.kit import Between, Component, Rejected
 
 BASIS = "arithmetic, not a measurement; whole machines, node by node"
 MOST_NODES, MOST_VCPUS, MOST_GIB = 10_000, 4_096, 1_000_000
@@ -70,9 +70,12 @@ async def plan(
         base_ghz=_exact(base_ghz),
         threads_per_core=threads_per_core,
     )
-    cluster.check(memory_reading)
-    storage.check()
-    machine.check(cluster)
+    try:
+        cluster.check(memory_reading)
+        storage.check()
+        machine.check(cluster)
+    except Impossible as error:
+        raise Rejected(f"Impossible: {error}") from error
     return {
         "basis": BASIS,
         **_totals(cluster, memory_reading),

@@ -1,9 +1,11 @@
 """The swarm simulation as a component: its jobs, and the commands that change a swarm while it works."""
 
+import contextlib
 import os
+from collections.abc import Generator
 from typing import Annotated, Any, Literal
 
-from components.kit import Component, Danger, Job, Longest, OneOf
+from components.kit import Component, Danger, Job, Longest, OneOf, Rejected
 from components.swarm import live
 from components.swarm.desk import Desk
 from components.swarm.lattice import PATTERNS
@@ -13,6 +15,15 @@ Text = Annotated[str, Longest(100)]
 
 swarm = Component(title="A repair swarm (simulated)", kind="simulation", version="1.0")
 desk = Desk(threads=min(2, os.cpu_count() or 1))
+
+
+@contextlib.contextmanager
+def refusing() -> Generator[None]:
+    """What is wrong here is the order. Nobody needs to be warned of it."""
+    try:
+        yield
+    except ValueError as error:
+        raise Rejected(str(error)) from error
 
 
 @swarm.command()
@@ -42,13 +53,17 @@ async def repair(
     order = Order(
         bots, damage, pattern, size, intelligence, failures, noise, speed, rate, sight, seeds, until, steps
     )  # fmt: skip
-    return await desk.carry_out(job, desk.ordered(order))
+    with refusing():
+        study = desk.ordered(order)
+    return await desk.carry_out(job, study)
 
 
 @swarm.command()
 async def resume(job: Job) -> dict[str, Any]:
     """Go on with what a stop, a cancel or a restart has ended."""
-    return await desk.carry_out(job, desk.kept())
+    with refusing():
+        study = desk.kept()
+    return await desk.carry_out(job, study)
 
 
 @swarm.command()
@@ -56,22 +71,28 @@ async def customize(
     speed: Text = "", rate: Text = "", sight: Text = "", intelligence: Literal["", "blind", "local", "global"] = ""
 ) -> dict[str, Any]:
     """Make the bots that run faster, better or cleverer, or the contrary."""
-    return desk.change(live.conditions({"speed": speed, "rate": rate, "sight": sight, "intelligence": intelligence}))
+    with refusing():
+        return desk.change(
+            live.conditions({"speed": speed, "rate": rate, "sight": sight, "intelligence": intelligence})
+        )
 
 
 @swarm.command()
 async def weather(noise: Text = "", failures: Text = "", damage: Text = "") -> dict[str, Any]:
     """Change what blows bots off, loses them, and damages cells, in each step."""
-    return desk.change(live.conditions({"noise": noise, "failures": failures, "damage": damage}))
+    with refusing():
+        return desk.change(live.conditions({"noise": noise, "failures": failures, "damage": damage}))
 
 
 @swarm.command(danger=Danger.CAUTION)
 async def levolution(region: Text) -> dict[str, Any]:
     """Let a region collapse: all of its cells are damaged at once."""
-    return desk.change(live.collapse(region))
+    with refusing():
+        return desk.change(live.collapse(region))
 
 
 @swarm.command(danger=Danger.CAUTION)
 async def kill(fraction: Text) -> dict[str, Any]:
     """Lose this fraction of the bots."""
-    return desk.change(live.kill(fraction))
+    with refusing():
+        return desk.change(live.kill(fraction))

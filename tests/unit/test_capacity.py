@@ -20,12 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.capacity.capacity import plan
-from components.capacity.plan import FORMULAS, Cluster, Fit, Impossible, Machine, Reading, Storage, fit
+from components.capacity.plan import FORMULAS, Cluster, Fit, Machine, Reading, Storage, fit
 from demo.broker import ROOT, LocalBroker
 from demo.process import Process
 from tests.system.played_bot import BOT, NAME, PATIENCE, Bot, running
 from wire.birth import Danger
 from wire.enrolment import Enrolment
+from wire.errors import Rejected
 from wire.work import Status
 
 LEFT = 1 - Fraction(20, 100)
@@ -124,7 +125,7 @@ async def test_of_a_single_node_nothing_is_left_when_it_fails() -> None:
     ],
 )
 async def test_what_makes_no_sense_is_refused_with_what_to_change(arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(Impossible, match=said):
+    with pytest.raises(Rejected, match=said):
         await plan(**arguments)
 
 
@@ -235,7 +236,7 @@ async def test_the_program_answers_a_bot_at_once_and_refuses_what_cannot_be(bot:
         ({"nodes": 0}, Status.REJECTED, "nodes must be a whole number from 1 to 10000, not 0."),
         ({"memory_reading": "mine"}, Status.REJECTED, 'memory_reading must be one of "unbracketed", "once"'),
         ({"reserved": 1}, Status.REJECTED, "reserved must be a number from 0 to 0.99, not 1."),
-        ({"overhead_gib": 3000}, Status.ERROR, "Impossible: overhead_gib 3,000 leaves nothing of memory_gib 2,048."),
+        ({"overhead_gib": 3000}, Status.REJECTED, "Impossible: overhead_gib 3,000 leaves nothing of memory_gib 2,048."),
     ):
         refused = await bot.asks("plan", arguments)
         assert refused.status is status

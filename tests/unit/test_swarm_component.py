@@ -138,7 +138,7 @@ async def test_what_cannot_be_simulated_fails_with_a_way_out(bot: Bot, engine: E
         ("weather", {"noise": "1"}),
     ):
         reply = await bot.asks(command, args)
-        assert reply.status is Status.ERROR
+        assert reply.status is Status.REJECTED
         assert "No simulation runs" in reply.error
     assert "speed must be over 0" in (await bot.asks("customize", {"speed": "-1"})).error
     assert engine.latch.may_work(boot_clock())
