@@ -142,8 +142,8 @@ async def _found(call: Call, start: str) -> list[Job]:
     if len(ids) != 1:
         few = "No job begins" if not ids else f"{len(ids)} jobs begin"
         raise UsageError(f"{few} with {quoted(start)}.", hint="!jobs lists them.")
-    known = call.system.jobs.of(next(iter(ids)))
-    return known or sorted(rows, key=lambda row: row.component)
+    (id_,) = ids
+    return call.system.jobs.of(id_) or await call.system.store.read(lambda tx: jobs.of(tx, id_))
 
 
 def _names(some: Sequence[Job]) -> str:

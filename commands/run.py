@@ -10,9 +10,9 @@ from bot.desk.command import Hit, Stakes, command
 from bot.desk.offers import canonical, offers
 from bot.desk.targets import find
 from bot.desk.wanted import Wanted, typed, understood
-from bot.fleet.jobs import subject_of
 from bot.fleet.orders import asked_of
 from bot.fleet.registry import Registry
+from bot.fleet.told import subject_of
 from bot.words.document import Document, document, mono, table, text
 from bot.words.errors import Refused, UsageError
 from bot.words.glyphs import cut, one_line, quoted
@@ -37,7 +37,8 @@ def stakes(call: Call, wanted: Wanted) -> Stakes:
     """What something that is understood would be done to."""
     sights = {each.id: each for each in call.system.registry.sights()}
     hits = [
-        Hit(name, sights[name].says(confirmed=call.system.bell.has_stopped(name)).text) for name, _ in wanted.components
+        Hit(name, f"{sights[name].says(confirmed=call.system.bell.has_stopped(name)).text}, session {session[:8]}")
+        for name, session in wanted.components  # who has begun anew since is another one
     ]
     return Stakes(tuple(hits), f"{wanted.command}: {wanted.offer.title}. {canonical(wanted.args)}".strip())
 

@@ -5,26 +5,28 @@ counts once. What nobody has said is not known, and is told as that.
 """
 
 import asyncio
+import collections
 import dataclasses
 import functools
+import itertools
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 import structlog
 
-from bot.fleet.orders import write_down
+from bot.fleet.orders import write_down, write_outcome
 from bot.fleet.pace import Pace
 from bot.fleet.pictures import Pictures
 from bot.fleet.registry import Registry
-from bot.fleet.told import answered, ended, going_on
+from bot.fleet.told import answered, course_of, end_of, subject_of
 from bot.stop.bell import Bell
-from bot.store import Store, Tx, audit, jobs, outbox
+from bot.store import Store, Tx, jobs, outbox
 from bot.store.jobs import Job, State
 from bot.words.document import Block, Document
 from bot.words.errors import Refused, StoreError
-from bot.words.message import Lane, Post
+from bot.words.message import Post
 from wire import work
 from wire.envelope import read_unproven
 from wire.errors import BadMessage, WireError
@@ -37,11 +39,11 @@ LOST_S = 10.0
 """A component that has begun anew has so long to say how its job ended."""
 LOOK_EVERY_S = 1.0
 VERIFIED_AT_ONCE = 64
+KEPT_OF_EACH = 4
+"""What was said of one job and not looked at yet. Anybody can put something there, and must not hide what is signed."""
 MOST_TARGETS = 256
 """Whom one signed message is for: it has a bound."""
 MOST_KNOWN = 4096
-MOST_PICTURES = 8
-"""In one message, of whoever is named first."""
 
 Key = tuple[str, str]
 """The id of a command, and the component."""
@@ -80,8 +82,7 @@ class Jobs:
         self._root = root
         self._name = name
         self._publish = publish
-        self._forget = forget
-        """Has the broker keep nothing on a topic any more: pictures weigh there."""
+        self._forget = forget  # has the broker keep nothing on a topic any more: pictures weigh there
         self._to_forget: list[str] = []
         self._queued = queued
         self._now = now
@@ -89,14 +90,17 @@ class Jobs:
         self._pause = pause
         self._known: dict[str, dict[str, Job]] = {}
         """By id, and by component."""
-        self._heard: dict[tuple[str, str, str], bytes] = {}
-        """The newest that was said of each and not looked at yet: a reply, or how its job is."""
+        self._heard: dict[tuple[str, str, str], collections.deque[bytes]] = {}
+        """The newest that was said of each and not looked at yet: replies, or how its job is."""
         self._news = asyncio.Event()
         self._waiting: dict[str, asyncio.Event] = {}
         """Who ordered something and wants to know what is said to it: set at each answer."""
         self._muted: set[str] = set()
         """Whose first answer is not written yet: what comes after it must not be told before it."""
+        self._told: dict[str, list[Job]] = {}
+        """The end of an order as it was told."""
         self._unwritten: dict[Key, Job] = {}
+        self._writing = asyncio.Lock()  # what two write at once would be told twice
         self._paces: dict[str, Pace] = {}
         self._pictures = Pictures()
         self._shown: dict[Key, list[Block]] = {}
@@ -116,11 +120,11 @@ class Jobs:
         Raises StoreError where it is not on disk, and Refused where too much is going on: then nobody was told.
         """
         first = asked[0]
-        if sum(map(len, self._known.values())) + len(asked) > MOST_KNOWN:
-            raise Refused("Not run: too many commands to components are going on.", hint="!jobs lists them.")
+        self._make_room(len(asked))
         await self._store.write(functools.partial(write_down, asked))
         self._known[first.id] = {each.component: each for each in asked}
-        self._muted.add(first.id)
+        if first.takes_long:
+            self._muted.add(first.id)
         answered = self._waiting[first.id] = asyncio.Event()
         try:
             for start in range(0, len(asked), MOST_TARGETS):
@@ -130,7 +134,8 @@ class Jobs:
                     answered.clear()
                     await answered.wait()
         except TimeoutError:
-            pass  # `run` says of each that nobody has answered
+            silent = [each for each in self.of(first.id) if each.state is State.SENT]
+            await self._settle([self._changed(each, state=State.UNANSWERED) for each in silent])
         finally:
             del self._waiting[first.id]
         return self.of(first.id)
@@ -138,16 +143,22 @@ class Jobs:
     def answer(self, id_: str) -> tuple[Document, Callable[[Tx], None]]:
         """What is said to an order now, and what is to be written along with that."""
         shown = self.of(id_)
+        if _is_over(shown):
+            self._told[id_] = shown
 
         def follow(tx: Tx) -> None:
             self._muted.discard(id_)
             same = self.of(id_)
-            if same != shown:  # it went on while the answer was on its way
-                self._tell(tx, id_)
-                if _is_over(same) and not _is_over(shown):
-                    self._tell_the_end(tx, id_)
+            if not same or same == shown:
+                return
+            posts = [*self._course(same)]  # it went on while the answer was on its way
+            written = jobs.of(tx, id_)  # an end that is not on disk is told by whoever writes it
+            if _is_over(written) and self._told.get(id_) != written:
+                posts += end_of(written, self.pictures(id_))
+            for post in posts:
+                outbox.queue(tx, post)
 
-        return answered(shown), follow
+        return Document((*answered(shown).blocks, *self.pictures(id_))), follow
 
     def of(self, id_: str) -> list[Job]:
         """All that one order has begun, in the order of names."""
@@ -155,7 +166,9 @@ class Jobs:
 
     def pictures(self, id_: str) -> list[Block]:
         """What those who have ended have shown, as long as it is known."""
-        return [each for job in self.of(id_) for each in self._shown.get((id_, job.component), [])][:MOST_PICTURES]
+        return [each for job in self.of(id_) for each in self._shown.get((id_, job.component), [])][
+            : work.MOST_PICTURES
+        ]
 
     async def _send(self, some: Sequence[Job]) -> None:
         first = some[0]
@@ -175,7 +188,8 @@ class Jobs:
             if error is not None and not isinstance(error, WireError):
                 raise error
         failed = [(job, str(error)) for job, error in zip(some, outcomes, strict=True) if error is not None]
-        await self._settle([self._changed(job, state=State.NOT_SENT, message=why) for job, why in failed])
+        silent = [(job, why) for job, why in failed if self._known[job.id][job.component].state is State.SENT]
+        await self._settle([self._changed(job, state=State.NOT_SENT, message=why) for job, why in silent])
 
     def hear(self, kind: str, rest: str, payload: bytes) -> bool:
         """An answer, how a job is, or a picture. It is put by; False where it is about nothing that is known."""
@@ -187,10 +201,11 @@ class Jobs:
             id_, component = _meant(kind, rest, payload, self._root)
         except BadMessage:
             return False
-        if component not in self._known.get(id_, {}):
+        if component not in self._known.get(id_, {}) or not self._bell.knows(component):
             return False
-        self._heard[kind, id_, component] = payload
-        self._news.set()
+        if payload:  # else the broker was told to forget it
+            self._heard.setdefault((kind, id_, component), collections.deque(maxlen=KEPT_OF_EACH)).append(payload)
+            self._news.set()
         return True
 
     async def run(self) -> None:
@@ -201,21 +216,32 @@ class Jobs:
                 await self._news.wait()
                 self._news.clear()
                 while self._heard:
-                    some = [(key, self._heard.pop(key)) for key in list(self._heard)[:VERIFIED_AT_ONCE]]
-                    changed = [self._judged(*key, payload) for key, payload in some]
-                    await self._settle([job for job in changed if job is not None])
+                    for key, payload in self._some():
+                        job = self._judged(*key, payload)
+                        if job is not None:  # what is looked at next is compared with this
+                            self._note(job)
+                    await self._settle()
                     await asyncio.sleep(0)
+
+    def _some(self) -> Iterator[tuple[tuple[str, str, str], bytes]]:
+        """As much of what was heard as is looked at before anybody else has a turn."""
+        for _ in range(VERIFIED_AT_ONCE):
+            if not self._heard:
+                return
+            key, kept = next(iter(self._heard.items()))
+            payload = kept.popleft()
+            if not kept:
+                del self._heard[key]
+            yield key, payload
 
     def _judged(self, kind: str, id_: str, component: str, payload: bytes) -> Job | None:
         """How a job stands after what was said, where that counts and is news."""
         job = self._known.get(id_, {}).get(component)
-        if job is None or job.state.is_sure or not payload:
+        if job is None or job.state.is_sure:
             return None
         try:
-            opened = self._bell.opened(component, kind, payload)
-            return (
-                self._replied(job, Reply.parse(opened)) if kind == "reply" else self._said(job, work.Job.parse(opened))
-            )
+            said = self._bell.opened(component, kind, payload)
+            return self._replied(job, Reply.parse(said)) if kind == "reply" else self._said(job, work.Job.parse(said))
         except BadMessage as error:
             self.refused += 1
             log.warning("refused what a component says of a job", component=component, why=str(error))
@@ -248,63 +274,60 @@ class Jobs:
 
     def _changed(self, job: Job, **changes: Any) -> Job:
         new = dataclasses.replace(job, **changes)
-        return dataclasses.replace(new, ended=self._now()) if new.state.is_over else new
+        return dataclasses.replace(new, ended=self._now() if new.state.is_over else None)
 
-    async def _settle(self, changed: Sequence[Job]) -> None:
+    def _note(self, job: Job) -> None:
+        """This is how it stands now."""
+        before = self._known[job.id][job.component]
+        self._known[job.id][job.component] = job
+        self._unwritten[job.id, job.component] = job
+        pace = self._paces.setdefault(job.id, Pace(self._clock()))
+        pace.note(before, job, self._clock(), is_one=len(self._known[job.id]) == 1)
+        if job.id in self._waiting:
+            self._waiting[job.id].set()
+
+    async def _settle(self, changed: Sequence[Job] = ()) -> None:
         """Keep how jobs stand now, and tell of those whose turn it is. What the disk refuses is tried again."""
         for job in changed:
-            before = self._known[job.id][job.component]
-            self._known[job.id][job.component] = job
-            self._unwritten[job.id, job.component] = job
-            pace = self._paces.setdefault(job.id, Pace(self._clock()))
-            pace.note(before, job, self._clock(), is_one=len(self._known[job.id]) == 1)
-        now = self._clock()
-        due = [id_ for id_, pace in self._paces.items() if pace.is_due(now)]
-        over = [job for job in self._unwritten.values() if job.state.is_over]
-        if due or over:
-            told = [job for id_ in due for job in self.of(id_)]
-            rows = {(job.id, job.component): job for job in (*told, *over)}
+            self._note(job)
+        async with self._writing:
             try:
-                await self._store.write(functools.partial(self._write, list(rows.values()), over, due))
+                await self._write_down()
             except StoreError as error:
                 log.error("jobs have to wait for the database", error=str(error))
-            else:
-                for key, job in rows.items():
-                    if self._unwritten.get(key) is job:
-                        del self._unwritten[key]
-                for id_ in due:
-                    self._paces[id_].told(now)
-                self._queued()
-        for id_ in {job.id for job in changed} & self._waiting.keys():
-            self._waiting[id_].set()
 
-    def _write(self, rows: Sequence[Job], over: Sequence[Job], due: Sequence[str], tx: Tx) -> None:
-        for job in rows:
-            jobs.update(tx, job)
-        for job in over:
-            audit.record(tx, "ended", id=job.id, component=job.component, command=job.command, result=str(job.state))
-        for id_ in due:
-            self._tell(tx, id_)
-        for id_ in dict.fromkeys(job.id for job in over):
-            self._tell_the_end(tx, id_)
+    async def _write_down(self) -> None:
+        now = self._clock()
+        due = {id_: self.of(id_) for id_, pace in self._paces.items() if pace.is_due(now)}
+        over = [job for job in self._unwritten.values() if job.state.is_over]
+        if not due and not over:
+            return
+        ends = {job.id: self.of(job.id) for job in over}
+        ends = {id_: same for id_, same in ends.items() if _is_over(same) and self._told.get(id_) != same}
+        rows = {(job.id, job.component): job for job in (*itertools.chain(*due.values()), *over)}
+        posts = [(id_, post) for id_, same in due.items() for post in self._course(same)]
+        posts += [(id_, post) for id_, same in ends.items() for post in end_of(same, self.pictures(id_))]
+        muted: dict[str, bool] = {}
 
-    def _tell_the_end(self, tx: Tx, id_: str) -> None:
-        same = self.of(id_)
-        if _is_over(same) and self._is_told_here(same):
-            words = Document((*ended(same).blocks, *self.pictures(id_)))
-            outbox.queue(tx, Post(same[0].place, words, Lane.ANSWER, reply_to=same[0].reply_to))
+        def write(tx: Tx) -> None:
+            write_outcome([*rows.values()], over, tx)
+            muted.update({id_: muted.get(id_, id_ in self._muted) for id_ in (*due, *ends)})  # also where it runs again
+            for id_, post in posts:
+                if not muted[id_]:
+                    outbox.queue(tx, post)
 
-    def _tell(self, tx: Tx, id_: str) -> None:
-        same = self.of(id_)
-        if self._is_told_here(same):
-            words = going_on(same, self._paces[id_].eta_s(same[0]))
-            subject = subject_of(id_)
-            outbox.queue(tx, Post(same[0].place, words, Lane.PROGRESS, reply_to=same[0].reply_to, subject=subject))
+        await self._store.write(write)
+        for key, job in rows.items():
+            if self._unwritten.get(key) is job:
+                del self._unwritten[key]
+        for id_, same in due.items():
+            if self.of(id_) == same:  # else there is more to tell since
+                self._paces[id_].told(now)
+        self._told |= {id_: same for id_, same in ends.items() if not muted[id_]}
+        self._queued()
 
-    def _is_told_here(self, same: Sequence[Job]) -> bool:
-        """Whoever waits for the first answers tells those; and what is answered at once has no course."""
-        first = same[0]
-        return bool(first.reply_to) and first.takes_long and first.id not in self._muted
+    def _course(self, same: Sequence[Job]) -> Iterator[Post]:
+        return course_of(same, self._paces[same[0].id].eta_s(same[0]), subject_of(same[0].id))
 
     async def _look_again_and_again(self) -> None:
         while True:
@@ -317,18 +340,42 @@ class Jobs:
                     break  # again later
                 del self._to_forget[0]
 
+    def _make_room(self, count: int) -> None:
+        """What goes on is kept; of what has ended the oldest goes."""
+        known = sum(map(len, self._known.values()))
+        for id_, same in list(self._known.items()):
+            may_go = _is_over(same.values()) and not self._is_wanted(id_) and id_ not in self._muted
+            if may_go and known + count > MOST_KNOWN:
+                self._let_go(id_)
+                known -= len(same)
+        if known + count > MOST_KNOWN:
+            raise Refused("Not run: too many commands to components are going on.", hint="!jobs lists them.")
+
+    def _is_wanted(self, id_: str) -> bool:
+        """Somebody waits for it, or no disk has its end yet."""
+        return id_ in self._waiting or any((id_, each) in self._unwritten for each in self._known[id_])
+
+    def _let_go(self, id_: str) -> None:
+        for component in self._known.pop(id_):
+            self._shown.pop((id_, component), None)
+            self._gone.pop((id_, component), None)
+        self._paces.pop(id_, None)
+        self._told.pop(id_, None)
+        self._muted.discard(id_)
+
     def _late(self) -> Iterator[Job]:
         """What is late and what is lost. What ended long ago is let go of."""
         now, clock = self._now(), self._clock()
         for id_, same in list(self._known.items()):
-            if all(job.ended is not None and now - job.ended > jobs.RECENT_S for job in same.values()):
-                del self._known[id_]
-                for component in same:
-                    self._shown.pop((id_, component), None)
-                self._paces.pop(id_, None)
-                self._muted.discard(id_)
+            is_old = all(job.ended is not None and now - job.ended > jobs.RECENT_S for job in same.values())
+            if is_old and not self._is_wanted(id_):
+                self._let_go(id_)
             for job in list(same.values()):
-                key, session = (id_, job.component), self._registry.session(job.component)
+                key, is_enrolled = (id_, job.component), self._bell.knows(job.component)
+                session = self._registry.session(job.component) if is_enrolled else None
+                if not (is_enrolled or job.state.is_over):  # the configuration is another since
+                    yield self._changed(job, state=State.LOST, message="It is not enrolled any more.")
+                    continue
                 if job.state.is_over or session in (None, job.session):
                     self._gone.pop(key, None)
                 elif clock - self._gone.setdefault(key, clock) > LOST_S:
@@ -347,10 +394,5 @@ def _meant(kind: str, rest: str, payload: bytes, root: str) -> Key:
     return reply.id, reply.sender
 
 
-def _is_over(same: Sequence[Job]) -> bool:
+def _is_over(same: Iterable[Job]) -> bool:
     return all(job.state.is_over for job in same)
-
-
-def subject_of(id_: str) -> str:
-    """What the messages of an order are about: they are one that is edited."""
-    return f"job {id_}"

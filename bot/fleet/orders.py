@@ -1,4 +1,4 @@
-"""What somebody wants done, before anybody is told: a row for each component, and the entry in the record."""
+"""What somebody wants done, before anybody is told, and what came of it: rows and entries in the record."""
 
 from collections.abc import Sequence
 
@@ -54,3 +54,11 @@ def write_down(asked: Sequence[Job], tx: Tx) -> None:
     targets = [each.component for each in asked][:MOST_NAMED]
     who = audit.about(first.person, person=first.person, arguments=audit.digest(first.args))
     audit.record(tx, "dispatch", who, id=first.id, command=first.command, targets=targets, count=len(asked))
+
+
+def write_outcome(changed: Sequence[Job], over: Sequence[Job], tx: Tx) -> None:
+    """How these stand now, and in the record those that are over."""
+    for job in changed:
+        jobs.update(tx, job)
+    for job in over:
+        audit.record(tx, "ended", id=job.id, component=job.component, command=job.command, result=str(job.state))

@@ -1,7 +1,7 @@
 """How a job is told: one message that is edited while it goes on, and a new one at its end."""
 
 import collections
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
@@ -9,6 +9,7 @@ import orjson
 from bot.store.jobs import Job, State
 from bot.words.document import Block, Document, Progress, Span, Tone, mono, strong, table, text
 from bot.words.glyphs import cut, one_line
+from bot.words.message import Lane, Post
 from bot.words.times import span
 
 TONES = {
@@ -80,6 +81,26 @@ def ended(same: Sequence[Job]) -> Document:
 def answered(same: Sequence[Job]) -> Document:
     """What was said to an order, as far as anything was."""
     return ended(same) if all(job.state.is_over for job in same) else going_on(same)
+
+
+def subject_of(id_: str) -> str:
+    """What the messages of an order are about: they are one that is edited."""
+    return f"job {id_}"
+
+
+def course_of(same: Sequence[Job], eta_s: float | None, subject: str) -> Iterator[Post]:
+    """The message that is edited, where anybody is told. What is answered at once has no course."""
+    first = same[0]
+    if first.reply_to and first.takes_long:
+        yield Post(first.place, going_on(same, eta_s), Lane.PROGRESS, reply_to=first.reply_to, subject=subject)
+
+
+def end_of(same: Sequence[Job], pictures: Sequence[Block]) -> Iterator[Post]:
+    """The message of the end, in the same way."""
+    first = same[0]
+    if first.reply_to and first.takes_long:
+        words = Document((*ended(same).blocks, *pictures))
+        yield Post(first.place, words, Lane.ANSWER, reply_to=first.reply_to)
 
 
 def _many(same: Sequence[Job]) -> Document:

@@ -131,6 +131,12 @@ def newest(tx: Tx, most: int) -> list[Job]:
     return [_job(*row) for row in rows]
 
 
+def of(tx: Tx, id_: str) -> list[Job]:
+    """All that one order has begun, in the order of names."""
+    rows = tx.execute(f"SELECT {COLUMNS} FROM job WHERE id = ? ORDER BY component", (id_,))  # noqa: S608 - see above
+    return [_job(*row) for row in rows]
+
+
 def beginning_with(tx: Tx, start: str) -> list[Job]:
     """Those whose id begins so, the newest first."""
     rows = tx.execute(
