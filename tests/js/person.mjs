@@ -11,6 +11,7 @@ import { News } from './news.mjs';
 import { Verifications } from './verifications.mjs';
 
 const ENCRYPTION = { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } };
+const STORED = ['m.cross_signing.master', 'm.cross_signing.self_signing', 'm.cross_signing.user_signing'];
 const ISOLATION = {
   all: () => new AllDevicesIsolationMode(false),
   signed: () => new OnlySignedDevicesIsolationMode(),
@@ -44,7 +45,7 @@ export class Person {
     person.messages = new Messages(client, person.news);
     person.verifications = new Verifications(client, person.news);
     const changes = [RoomStateEvent.Events, CryptoEvent.DevicesUpdated, CryptoEvent.UserTrustStatusChanged];
-    for (const change of [ClientEvent.Room, ...changes]) client.on(change, person.news.tell);
+    for (const change of [ClientEvent.Room, ClientEvent.AccountData, ...changes]) client.on(change, person.news.tell);
     await client.startClient({ initialSyncLimit: 50 });
     await person.news.until('the first sync', () => client.isInitialSyncComplete(), withinMs);
     return person;
@@ -60,9 +61,14 @@ export class Person {
   }
 
   /** Have an identity that signs this device: the one that a recovery key opens, or a new one with a new key. */
-  async identity({ recovery_key: recoveryKey }) {
+  async identity({ recovery_key: recoveryKey, within_ms: withinMs = 20_000 }) {
     const storage = this.#client.secretStorage;
-    if (recoveryKey) this.#storageKeys.set(await storage.getDefaultKeyId(), decodeRecoveryKey(recoveryKey));
+    if (recoveryKey) {
+      // What another device has stored a moment ago comes with the stream. Without it a new identity would be made.
+      const isThere = () => STORED.every((name) => this.#client.getAccountData(name));
+      await this.news.until('the stored identity', isThere, withinMs);
+      this.#storageKeys.set(await storage.getDefaultKeyId(), decodeRecoveryKey(recoveryKey));
+    }
     await this.#crypto.bootstrapCrossSigning({ authUploadDeviceSigningKeys: (upload) => this.#prove(upload) });
     let made = recoveryKey;
     const createSecretStorageKey = async () => {
