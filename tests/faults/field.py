@@ -231,6 +231,10 @@ class Field:
         await self.hears("STOPPED", order)
         return order
 
+    def all_stand_in(self, status: str) -> bool:
+        """Whether an answer to !status shows everybody as stopped just now, and not as last heard."""
+        return all(re.search(rf"{name}\s+stopped\s", status) for name in self.walkers)
+
     async def reset(self, incident: str = "") -> float:
         """Two persons let everybody go, and everybody works again. Returns when the second one agreed."""
         asked = await self.answer(f"!reset {incident}".strip(), "alice")

@@ -1,10 +1,11 @@
 """A broker that dies, freezes, forgets or loses acknowledgements: components hold or stop, and the room is told so."""
 
+import asyncio
 import shutil
 
 import pytest
 
-from tests.faults.field import Field, held_since, passed, paused, stood_still, until
+from tests.faults.field import PATIENCE, Field, held_since, passed, paused, stood_still, until
 from tests.faults.short import TTL_S
 from wire.clock import boot_clock
 from wire.connection import KEEPALIVE
@@ -117,6 +118,9 @@ async def test_a_stop_outlives_a_broker_that_comes_back(field: Field, *, remembe
     for name in field.walkers:
         await until(lambda name=name: len(field.wire.states(name, back)) > 1, f"{name} is back")
         await until(lambda name=name: field.wire.on(f"birth/{name}", back), f"{name} has said again who it is")
+    async with asyncio.timeout(PATIENCE):  # an agreement is void when a state changes between request and approval
+        while not field.all_stand_in((await field.answer("!status")).words):
+            pass
     agreed = await field.reset()
     stood_still(field.walkers.values(), stood, agreed)
     assert field.news("STOPPED", order) == before, "it was told twice"
