@@ -8,11 +8,14 @@ import threading
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from bot.audit.note import Checkpoint, Signer, sign_note
+from bot.record.witnesses.court import Court
 from bot.record.witnesses.file import FileWitness
 from bot.record.witnesses.notebook import notes_in
 from bot.record.witnesses.witness import NotWitnessed
+from bot.store import Store
 from tests.faults import small_disk
 from wire.envelope import PrivateKey
 
@@ -146,3 +149,24 @@ async def test_a_disk_that_hangs_keeps_one_thread_and_is_used_again_when_it_answ
     path.unlink()
     await witness.publish(note(1), 1)
     assert await witness.latest() == note(1)
+
+
+async def test_a_folder_that_is_not_there_is_a_witness_that_is_away_and_not_one_that_has_seen_nothing(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(NotWitnessed, match="is not there"):
+        await FileWitness(tmp_path / "not mounted" / NAME).latest()
+
+
+async def test_a_note_that_no_key_of_ours_has_signed_is_told_and_keeps_nobody_from_working(store: Store) -> None:
+    stranger = Signer("example.org/other", PrivateKey(bytes(range(1, 33))))
+    held = sign_note(str(Checkpoint("example.org/log", 5, bytes(32))), stranger)
+    court = Court(store, [SIGNER.verifier], (), queued=lambda: None)
+    with structlog.testing.capture_logs():
+        compared = await court.hear(held, "a file")
+    assert "not signed by a key of this record" in compared.wrong
+    assert store.distrusted
+    assert not store.superseded
+    with structlog.testing.capture_logs():
+        await court.hear(note(5), "another file")
+    assert store.superseded, "our own key knows of more"
