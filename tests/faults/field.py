@@ -235,6 +235,15 @@ class Field:
         """Whether an answer to !status shows everybody as stopped just now, and not as last heard."""
         return all(re.search(rf"{name}\s+stopped\s", status) for name in self.walkers)
 
+    async def all_stand(self, since: float) -> None:
+        """Wait until each has said that it stands still."""
+        for name in self.walkers:
+            await until(
+                lambda name=name: [state for _, state in self.wire.states(name, since) if state.shown is Shown.STOPPED],
+                f"{name} stands",
+                self.last_words,
+            )
+
     async def reset(self, incident: str = "") -> float:
         """Two persons let everybody go, and everybody works again. Returns when the second one agreed."""
         asked = await self.answer(f"!reset {incident}".strip(), "alice")

@@ -11,8 +11,8 @@ import pytest
 from bot import keys
 from bot.store import audit
 from demo.process import ProcessError
-from tests.faults.field import Field, running, until
-from tests.faults.small_disk import full, impossible, mounted
+from tests.faults.field import Field, running, stood_still, until
+from tests.faults.small_disk import Ext4, full, impossible, mounted, no_ext4, write_protected
 from wire.clock import boot_clock
 
 PRIVILEGED = "!maintenance walk-1 for 10m"
@@ -26,15 +26,6 @@ def locked(database: Path) -> Generator[None]:
         yield
 
 
-async def all_stand(field: Field, since: float) -> None:
-    for name in field.walkers:
-        await until(
-            lambda name=name: [state for _, state in field.wire.states(name, since) if state.shown == "stopped"],
-            f"{name} stands",
-            field.last_words,
-        )
-
-
 def outcomes(field: Field, event: str) -> list[dict[str, audit.Value]]:
     return [each for each in field.records("outcome") if each["event"] == event]
 
@@ -44,7 +35,7 @@ async def refuses_and_a_stop_goes(field: Field, way: contextlib.AbstractContextM
     with way:
         began = boot_clock()
         privileged, order = field.say(PRIVILEGED), field.say("!shutdown all")
-        await all_stand(field, began)
+        await field.all_stand(began)
         refused = await field.hears("Not run: it cannot be recorded.", privileged)
         assert "Send it again when that is mended" in refused.words
         await field.hears("Not recorded yet.", order)
@@ -82,6 +73,45 @@ async def test_a_disk_that_is_full(tmp_path: Path) -> None:
     with mounted(tmp_path / "small", "24m") as small:
         async with running(tmp_path, state=small) as field:
             await refuses_and_a_stop_goes(field, full(small))
+
+
+async def test_a_file_that_becomes_read_only(tmp_path: Path) -> None:
+    if reason := impossible():
+        pytest.skip(reason)
+    async with running(tmp_path) as field:
+        database = field.state / keys.DATABASE
+        await refuses_and_a_stop_goes(field, write_protected(database, database.with_name(f"{database.name}-wal")))
+
+
+@pytest.mark.soak  # each time: a file, above
+async def test_a_disk_that_breaks_and_becomes_read_only(tmp_path: Path) -> None:
+    """Its machine has to be started again, so what only the process knew is lost: the components know of the stop."""
+    if reason := no_ext4():
+        pytest.skip(reason)
+    disk = Ext4(tmp_path / "image", tmp_path / "small")
+    disk.mount()
+    try:
+        async with running(tmp_path, state=tmp_path / "small" / "state") as field:
+            disk.break_down()
+            began = boot_clock()
+            privileged, order = field.say(PRIVILEGED), field.say("!shutdown all")
+            await field.all_stand(began)
+            stood = boot_clock()
+            await field.hears("Not run: it cannot be recorded.", privileged)
+            await field.hears("Not recorded yet.", order)
+            assert "walk-1" in (await field.answer("!status")).words
+            (incident,) = {each.incident for each in field.wire.stops(began)}
+            await field.bot.kill()
+            disk.unmount()
+            disk.mend()
+            disk.mount()
+            field.forget()
+            await field.begun()
+            await until(lambda: field.incidents() == [incident], "the bot knows of the stop again", field.last_words)
+            agreed = await field.reset()
+            stood_still(field.walkers.values(), stood, agreed)
+    finally:
+        disk.unmount()
 
 
 def remounted(folder: Path, mode: str) -> None:
