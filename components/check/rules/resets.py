@@ -135,10 +135,11 @@ async def reset_nothing_runs(trial: Trial) -> None:
 @CHAPTER.rule("The component: lease")
 async def reset_old_questions(trial: Trial) -> None:
     """A lease for a question from before the reset permits nothing."""
-    down, _, _ = await _reset(trial, let=False, ttl_ms=SOON_OVER_MS)  # what it was let before would still count
+    down, _, after = await _reset(trial, let=False, ttl_ms=SOON_OVER_MS)  # what it was let before would still count
     if trial.birth.on_silence is OnSilence.LATCH:
         raise Skipped("it stops when nobody lets it work")
-    await trial.need("held after the short lease", lambda state: state.shown is Shown.HELD)
+    if after.shown is not Shown.HELD:  # on a slow machine the short lease is over before it says anything
+        await trial.need("held after the short lease", lambda state: state.shown is Shown.HELD)
     began = trial.place_read
     await trial.lease(down)
     await trial.settled()
