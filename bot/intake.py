@@ -12,6 +12,7 @@ from bot.bridge import Unreadable
 from bot.desk.approvals import Approvals
 from bot.desk.conclusion import DISK_MAY_STAND_S
 from bot.desk.desk import Desk
+from bot.desk.plans import Plans
 from bot.store import Store, Tx, inbox
 from bot.store.inbox import Received
 from bot.unreadable import Alarms
@@ -31,6 +32,7 @@ class Intake:
         store: Store,
         desk: Desk,
         approvals: Approvals,
+        plans: Plans,
         *,
         queued: Callable[[], None],
         alarms: Alarms | None = None,
@@ -39,6 +41,7 @@ class Intake:
         self._store = store
         self._desk = desk
         self._approvals = approvals
+        self._plans = plans
         self._queued = queued
         self._alarms = alarms
 
@@ -60,6 +63,7 @@ class Intake:
             fresh = [message for message in messages if not self._desk.is_answered_apart(message)]
             new = inbox.accept(tx, self._network, fresh, cursor, changes)
             self._approvals.void(tx, self._network, changes)
+            self._plans.void(tx, self._network, changes)
             if alarms:
                 alarms.write(tx, bursts)
             return new

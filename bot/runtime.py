@@ -24,8 +24,10 @@ from bot.desk.approvals import Approvals
 from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
 from bot.desk.desk import Desk
+from bot.desk.plans import Plans
 from bot.desk.rest import Rest
 from bot.fleet.claims import Claims
+from bot.fleet.helm import Helm
 from bot.fleet.jobs import Jobs
 from bot.fleet.listener import Listener
 from bot.fleet.maintenance import Maintenance
@@ -41,6 +43,7 @@ from bot.settings import Effect, Settings, noting, weigh
 from bot.stop.bell import Bell
 from bot.stopkeys import StopKeys
 from bot.store import Store, Tx, audit, outbox, overlay
+from bot.store.inbox import Received
 from bot.supervisor import A_MOMENT_S, Part, Supervisor
 from bot.system import System
 from bot.unreadable import Alarms
@@ -125,6 +128,9 @@ async def _run_parts(
         for each in ways_out.values():
             each.wake()
 
+    def take(new: Sequence[Received]) -> None:
+        desk.receive(new)
+
     def receive(delivery: Delivery) -> Awaitable[None] | None:
         return listener.receive(delivery)
 
@@ -155,6 +161,9 @@ async def _run_parts(
         queued=queued,
     )
     await jobs.read()
+    helm = Helm(store, settings.people, queued=queued)
+    await helm.read()
+    plans = Plans(store, settings.people, queued=queued, receive=take)
     claims = Claims(store, settings.bot.alarms, queued=queued)
     listener = Listener(root, bell, registry, claimed=claims, talk=jobs.hear, name=settings.bot.name)
     await listener.subscribe(link)
@@ -165,6 +174,8 @@ async def _run_parts(
         bell=bell,
         maintenance=maintenance,
         jobs=jobs,
+        helm=helm,
+        plans=plans,
         store=store,
         people=settings.people,
         identities=Identities(store, settings.people, settings.bot.alarms, queued=queued),
@@ -204,6 +215,7 @@ async def _run_parts(
             [
                 Part("housekeeping", housekeeping.run),
                 Part("jobs", jobs.run),
+                Part("plans", plans.run),
                 *of_the_record,
                 *_health(settings, system, desk, link, listener, supervisor, bridges, publisher),
             ],
@@ -233,7 +245,7 @@ def _bridges(settings: Settings, system: System, desk: Desk, queued: Callable[[]
         own = settings.bot.folder / network
         own.mkdir(mode=0o700, exist_ok=True)
         back = functools.partial(_back, system, network)
-        intake = Intake(network, system.store, desk, system.approvals, queued=queued, alarms=alarms)
+        intake = Intake(network, system.store, desk, system.approvals, system.plans, queued=queued, alarms=alarms)
         bridges[network] = plugin.open(
             section, Office(own, settings.people, system.store, intake, system.identities, back)
         )
@@ -242,7 +254,8 @@ def _bridges(settings: Settings, system: System, desk: Desk, queued: Callable[[]
 
 def _attending(bridges: Mapping[str, Bridge], message: Message) -> AbstractContextManager[None]:
     bridge = bridges.get(message.place.network)
-    return bridge.attending(message) if isinstance(bridge, Attentive) else contextlib.nullcontext()
+    is_said = not message.planned_by  # else there is no message that could be marked as read
+    return bridge.attending(message) if is_said and isinstance(bridge, Attentive) else contextlib.nullcontext()
 
 
 def _back(system: System, network: str, place: Place) -> None:

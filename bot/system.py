@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from bot.bridge import Explaining, Verifying
 from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
+from bot.desk.plans import Plans
 from bot.desk.rest import Rest
+from bot.fleet.helm import Helm
 from bot.fleet.jobs import Jobs
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Registry
@@ -38,6 +40,8 @@ class System:
     bell: Bell
     maintenance: Maintenance
     jobs: Jobs
+    helm: Helm
+    plans: Plans
     store: Store
     people: People
     identities: Identities

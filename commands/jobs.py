@@ -14,6 +14,7 @@ from bot.fleet.orders import CANCEL, asked_of
 from bot.fleet.told import TONES, answered, short
 from bot.store import jobs
 from bot.store.jobs import Job, State
+from bot.store.plans import Plan
 from bot.words.document import Document, Span, document, mono, table, text
 from bot.words.errors import UsageError
 from bot.words.glyphs import cut, one_line, quoted
@@ -32,14 +33,18 @@ async def show(call: Call, filter: str = "") -> Document:  # noqa: A002 - it is 
     found = await call.system.store.read(lambda tx: jobs.newest(tx, 1000))
     wanted = filter.lower()
     some = [job for job in found if wanted in f"{job.component} {job.command} {job.person} {job.state}".lower()]
+    planned = len(await call.system.plans.stand())
+    later = [text(f"{planned} planned: ", mono("!plans"))] if planned else []
     if not some:
-        return document(f"No job fits {quoted(filter)}." if filter else "No component was told to do anything yet.")
+        return document(
+            f"No job fits {quoted(filter)}." if filter else "No component was told to do anything yet.", *later
+        )
     going_on = [job for job in some if not job.state.is_over]
     ended = [job for job in some if job.state.is_over]
     shown = [*going_on, *ended][:MOST_SHOWN]
     more = [text(f"… and {len(some) - len(shown)} more.")] if len(some) > len(shown) else []
     head = ("job", "component", "command", "by", "state", "", "since")
-    return document(table(head, [_row(call, job) for job in shown]), *more)
+    return document(table(head, [_row(call, job) for job in shown]), *more, *later)
 
 
 def _row(call: Call, job: Job) -> tuple[Span | str, ...]:
@@ -62,13 +67,16 @@ async def one(call: Call, job: str) -> Document:
     return Document((*answered(same).blocks, told, *call.system.jobs.pictures(first.id)))
 
 
-@command("cancel", role=Role.OPERATOR, action=Action.RUN, summary="End a job", may_take_s=None)
+@command("cancel", role=Role.OPERATOR, action=Action.RUN, summary="End a job, or a plan", may_take_s=None)
 async def cancel(call: Call, job: str) -> Document:
-    """It ends at its next step. It can be begun again with `!again`."""
+    """A job ends at its next step, and can be begun again with `!again`. `!plans` shows what is planned."""
+    if plan := await _planned(call, job):
+        return await _end(call, plan)
     same = await _found(call, job)
     going_on = [each for each in same if not each.state.is_over and each.takes_long]
     if not going_on:
         raise UsageError(f"Nothing to cancel: {short(same[0])} is {same[0].state}.", hint="!jobs shows what goes on.")
+    call.system.helm.check(call.person.name, (each.component for each in going_on))
     order = asked_of(
         [(each.component, each.session) for each in going_on],
         id=call.id,
@@ -85,6 +93,20 @@ async def cancel(call: Call, job: str) -> Document:
     if len(done) == len(said):
         return document(text("Told to end: ", mono(short(same[0])), f", {same[0].command} at {_names(said)}."))
     return answered(said)
+
+
+async def _planned(call: Call, start: str) -> Plan | None:
+    """The one plan whose id begins so."""
+    if len(start) < SHORTEST:
+        return None
+    meant = [plan for plan in await call.system.plans.stand() if plan.id.startswith(start.lower())]
+    return meant[0] if len(meant) == 1 else None
+
+
+async def _end(call: Call, plan: Plan) -> Document:
+    if not await call.system.plans.end(plan, call.person):
+        raise UsageError(f"Nothing to cancel: {plan.id[:8]} is not planned any more.", hint="!plans lists what is.")
+    return document(text("Not planned any more: ", mono(cut(one_line(plan.asked.text), LONGEST_ARGUMENTS)), "."))
 
 
 async def once_more(call: Call, job: str, words: Sequence[str]) -> Wanted:

@@ -8,6 +8,7 @@ from bot.desk.authority import Action
 from bot.desk.call import Call
 from bot.desk.command import Hit, Stakes, command
 from bot.desk.offers import canonical, offers
+from bot.desk.simulations import simulation_called, simulations
 from bot.desk.targets import find
 from bot.desk.wanted import Wanted, typed, understood
 from bot.fleet.orders import asked_of
@@ -18,7 +19,6 @@ from bot.words.errors import Refused, UsageError
 from bot.words.glyphs import cut, one_line, quoted
 from bot.words.people import Role
 
-SIMULATION = "simulation"
 LONGEST_ARGUMENTS = 1000
 LONGEST_TITLE = 80
 
@@ -81,7 +81,7 @@ async def preview_of_simulation(call: Call, simulation: str = "", /, *words: str
 async def run_sim(call: Call, simulation: str = "", /, *words: str, **more: str) -> Document:
     """Without a name it shows which simulations there are."""
     if not simulation:
-        return simulations(call.system.registry)
+        return which_simulations(call.system.registry)
     target, command = simulated(call.system.registry, simulation)
     return await begin(call, understood(call.system.registry, target, command, typed(words, more)))
 
@@ -89,6 +89,7 @@ async def run_sim(call: Call, simulation: str = "", /, *words: str, **more: str)
 async def begin(call: Call, wanted: Wanted) -> Document:
     """Have it done, and follow it."""
     jobs = call.system.jobs
+    call.system.helm.check(call.person.name, (name for name, _ in wanted.components))
     asked = asked_of(
         wanted.components,
         id=call.id,
@@ -96,7 +97,7 @@ async def begin(call: Call, wanted: Wanted) -> Document:
         args=orjson.dumps(dict(wanted.args)).decode(),
         person=call.person.name,
         place=call.message.place,
-        reply_to=call.message.event,
+        reply_to=call.message.hangs_on,
         takes_long=wanted.offer.job,
         now=time.time(),
     )
@@ -120,19 +121,16 @@ def what_there_is(registry: Registry, target: str) -> Document:
 
 def simulated(registry: Registry, simulation: str) -> tuple[str, str]:
     """The component that is meant, and the job that it does when it is told nothing else: its first."""
-    find(registry, simulation)
-    birth = registry.birth(simulation) if simulation in registry.components() else None
-    if birth is None or birth.kind != SIMULATION:
-        raise UsageError(f"{quoted(simulation)} is no simulation that has said what it can do.", hint="See !run-sim.")
+    birth = simulation_called(registry, simulation)
     jobs = [name for name, offer in birth.commands.items() if offer.job]
     if not jobs:
-        raise UsageError(f"{simulation} has nothing that takes long.", hint=f"!run {simulation} shows what there is.")
-    return simulation, jobs[0]
+        raise UsageError(f"{birth.id} has nothing that takes long.", hint=f"!run {birth.id} shows what there is.")
+    return birth.id, jobs[0]
 
 
-def simulations(registry: Registry) -> Document:
+def which_simulations(registry: Registry) -> Document:
     """Which there are."""
-    births = [birth for name in registry.components() if (birth := registry.birth(name)) and birth.kind == SIMULATION]
+    births = simulations(registry)
     if not births:
         return document("No simulation has said that it is there.")
     rows = [

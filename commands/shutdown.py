@@ -54,7 +54,7 @@ async def shutdown(call: Call, target: str, /, *more: str) -> Document:
 
 async def _stop(call: Call, wanted: Target, reason: str) -> tuple[Block, ...]:
     bell = call.system.bell
-    origin = Origin(call.message.place, call.message.event, call.person.name, reason)
+    origin = Origin(call.message.place, call.message.hangs_on, call.person.name, reason)
     incident = await bell.order(call.id, wanted, origin)
     short = mono(incident.id[:8])
     if bell.is_closed(incident.id):

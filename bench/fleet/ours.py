@@ -22,8 +22,10 @@ from bot.desk.approvals import Approvals
 from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
 from bot.desk.desk import Desk
+from bot.desk.plans import Plans
 from bot.desk.rest import Rest
 from bot.fleet.claims import Claims
+from bot.fleet.helm import Helm
 from bot.fleet.jobs import Jobs
 from bot.fleet.listener import Listener
 from bot.fleet.maintenance import Maintenance
@@ -78,6 +80,8 @@ class Side:
             bell=self.bell,
             maintenance=maintenance,
             jobs=jobs,
+            helm=Helm(store, People(), queued=_nobody),
+            plans=Plans(store, People(), queued=_nobody, receive=lambda _: None),
             store=store,
             people=People((Person("olga", Role.OPERATOR, frozenset({OLGA})),)),
             identities=Identities(store, People()),
@@ -88,7 +92,7 @@ class Side:
             file_sets=lambda _: False,
         )
         self.desk = Desk(system, queued=_nobody)
-        self._intake = Intake(NETWORK, store, self.desk, system.approvals, queued=_nobody)
+        self._intake = Intake(NETWORK, store, self.desk, system.approvals, system.plans, queued=_nobody)
         self.answered = 0
         self.handed_over = 0.0
         """When the stop was handed to the link."""

@@ -20,8 +20,10 @@ from bot.desk.call import Call
 from bot.desk.catalogue import Catalogue
 from bot.desk.command import Command, command
 from bot.desk.limits import Limit, Limits
+from bot.desk.plans import Plans
 from bot.desk.rest import Rest
 from bot.desk.way import Way
+from bot.fleet.helm import Helm
 from bot.fleet.jobs import Jobs
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Registry
@@ -74,6 +76,8 @@ async def running(commands: tuple[Command, ...]) -> AsyncGenerator[System]:
                 registry=(registry := Registry({})),
                 maintenance=Maintenance(store, registry.groups_of),
                 jobs=Jobs(store, bell, registry, ROOT, "tocsin", publish=publish, queued=lambda: None),
+                helm=Helm(store, People(), queued=lambda: None),
+                plans=Plans(store, People(), queued=lambda: None, receive=lambda _: None),
                 bell=bell,
                 store=store,
                 people=People((Person("anna", Role.OPERATOR, frozenset({ANNA})),)),

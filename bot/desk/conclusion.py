@@ -55,7 +55,7 @@ class Conclusion:
         answer, message = self._outcome.answer, self._received.message
         if answer is None:
             return
-        post = Post(message.place, answer, self._outcome.lane, reply_to=message.event)
+        post = Post(message.place, answer, self._outcome.lane, reply_to=message.hangs_on)
         if await self._say(post, self._key):
             self._outcome = dataclasses.replace(self._outcome, answer=None, late=True)
 

@@ -45,7 +45,7 @@ class Outcome:
             self.record(tx, received)
         if self.answer is not None:
             message = received.message
-            post = Post(message.place, self.answer, self.lane, message.event, self.subject)
+            post = Post(message.place, self.answer, self.lane, message.hangs_on, self.subject)
             outbox.queue(tx, post, key)
         for work in self.written_along:
             work(tx)

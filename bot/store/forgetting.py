@@ -27,6 +27,8 @@ GOES = (
     ("overlay", "UPDATE overlay SET by = '(forgotten)' WHERE key = ?", ("key",)),
     ("known_key", "DELETE FROM known_key WHERE role = ? AND owner = ?", ("role", "owner")),
     ("maintenance", "DELETE FROM maintenance WHERE target = ?", ("target",)),
+    ("plan", "DELETE FROM plan WHERE id = ?", ("id",)),
+    ("helm", "DELETE FROM helm WHERE component = ?", ("component",)),
     (  # what a component does goes on, and is told to nobody
         "job",
         "UPDATE job SET person = '(forgotten)', args = '{}', reply_to = '' WHERE id = ? AND component = ?",

@@ -31,12 +31,16 @@ class Received:
     """One id for all that this message leads to: the same after every restart, and never used again."""
 
     def __post_init__(self) -> None:
-        digest = hashlib.sha256(f"{self.message.place.network}:{self.message.event}".encode()).hexdigest()
-        object.__setattr__(self, "id", digest[:32])
+        object.__setattr__(self, "id", id_of(self.message.place.network, self.message.event))
 
     def age_s(self, now: float) -> float:
         """How old the message is, on the server's clock as it was read at receipt."""
         return max(0.0, self.message.age_s) + max(0.0, now - self.received)
+
+
+def id_of(network: str, event: str) -> str:
+    """The id under which all stands that a message leads to."""
+    return hashlib.sha256(f"{network}:{event}".encode()).hexdigest()[:32]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,25 +60,7 @@ def accept(
     now = time.time()
     (newest,) = tx.execute("SELECT coalesce(max(id), 0) FROM inbox").fetchone()
     taken = tx.executemany(
-        "INSERT INTO inbox (network, id, event, place, account, device, standing, addressed, text, sent_ms, age_s,"
-        " received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (network, event) DO NOTHING",
-        [
-            (
-                network,
-                row,
-                message.event,
-                message.place.id,
-                message.account.id,
-                message.device,
-                str(message.standing),
-                int(message.addressed),
-                message.text,
-                message.sent_ms,
-                message.age_s,
-                now,
-            )
-            for row, message in enumerate(messages, start=newest + 1)
-        ],
+        _INSERT, [_values(network, row, message, now) for row, message in enumerate(messages, start=newest + 1)]
     )
     tx.executemany(
         "UPDATE inbox SET edited = 1 WHERE network = ? AND event = ? AND place = ? AND state <> 'done'"
@@ -88,6 +74,15 @@ def accept(
     if changes or taken.rowcount < len(messages):
         return open_rows(tx, newest, len(messages))
     return [Received(row, message, now, running=False) for row, message in enumerate(messages, start=newest + 1)]
+
+
+def add(tx: Tx, message: Message) -> Received | None:
+    """Put a message there that no network has brought. None where it is there already."""
+    now = time.time()
+    (newest,) = tx.execute("SELECT coalesce(max(id), 0) FROM inbox").fetchone()
+    if not tx.execute(_INSERT, _values(message.place.network, newest + 1, message, now)).rowcount:
+        return None
+    return Received(newest + 1, message, now, running=False)
 
 
 def take_in(tx: Tx, message: Message) -> int | None:
@@ -134,8 +129,8 @@ def cursor(tx: Tx, network: str) -> str | None:
 def open_rows(tx: Tx, after: int = 0, most: int = MOST_AT_ONCE) -> list[Received]:
     """What is not dealt with, in the order in which it came: a page. The next one begins after its last row."""
     rows = tx.execute(
-        "SELECT network, id, event, place, account, device, standing, addressed, text, sent_ms, age_s, received, state,"
-        " edited FROM inbox WHERE state <> 'done' AND id > ? ORDER BY id LIMIT ?",
+        "SELECT network, id, event, place, account, device, standing, addressed, text, sent_ms, age_s, received,"
+        " planned_by, state, edited FROM inbox WHERE state <> 'done' AND id > ? ORDER BY id LIMIT ?",
         (after, most),
     )
     return [_received(*row) for row in rows]
@@ -168,6 +163,30 @@ def done(tx: Tx, row: int) -> None:
     tx.execute("UPDATE inbox SET state = 'done', text = '' WHERE id = ?", (row,))
 
 
+_INSERT = (
+    "INSERT INTO inbox (network, id, event, place, account, device, standing, addressed, text, sent_ms, age_s,"
+    " received, planned_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (network, event) DO NOTHING"
+)
+
+
+def _values(network: str, row: int, message: Message, now: float) -> tuple[str | int | float, ...]:
+    return (
+        network,
+        row,
+        message.event,
+        message.place.id,
+        message.account.id,
+        message.device,
+        str(message.standing),
+        int(message.addressed),
+        message.text,
+        message.sent_ms,
+        message.age_s,
+        now,
+        message.planned_by,
+    )
+
+
 def _received(  # the columns, in their order
     network: str,
     row: int,
@@ -181,6 +200,7 @@ def _received(  # the columns, in their order
     sent_ms: int,
     age_s: float,
     received: float,
+    planned_by: str,
     state: str,
     edited: int,
 ) -> Received:
@@ -194,5 +214,6 @@ def _received(  # the columns, in their order
         sent_ms=sent_ms,
         age_s=age_s,
         addressed=bool(addressed),
+        planned_by=planned_by,
     )
     return Received(row, message, received, running=state == "running", edited=bool(edited))

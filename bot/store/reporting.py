@@ -57,7 +57,8 @@ def held(tx: Tx, whom: Whom) -> dict[str, list[Row]]:
 
 def _inbox(tx: Tx, whom: Whom) -> list[Row]:
     columns = (
-        "network, id, event, place, account, device, standing, addressed, text, sent_ms, age_s, received, state, edited"
+        "network, id, event, place, account, device, standing, addressed, text, sent_ms, age_s, received, planned_by,"
+        " state, edited"
     )
     rest = "FROM inbox WHERE network || ':' || account IN (SELECT value FROM json_each(?)) ORDER BY id"
     return _rows(tx, columns, rest, _list(whom.accounts))
@@ -164,6 +165,16 @@ def _jobs(tx: Tx, whom: Whom) -> list[Row]:
     return _rows(tx, names, "FROM job WHERE person = ? ORDER BY made, id, component", whom.name)
 
 
+def _plans(tx: Tx, whom: Whom) -> list[Row]:
+    names = "id, person, network, place, account, device, standing, event, text, made, due, every_s, runs"
+    return _rows(tx, names, "FROM plan WHERE person = ? ORDER BY due, id", whom.name)
+
+
+def _helm(tx: Tx, whom: Whom) -> list[Row]:
+    names = "component, person, network, place, reply_to, since, until"
+    return _rows(tx, names, "FROM helm WHERE person = ? ORDER BY component", whom.name)
+
+
 TABLES: Mapping[str, Find | str] = {
     "inbox": _inbox,
     "cursor": "how far each network was read",
@@ -183,6 +194,8 @@ TABLES: Mapping[str, Find | str] = {
     "known_key": _known_key,
     "maintenance": _maintenance,
     "job": _jobs,
+    "plan": _plans,
+    "helm": _helm,
     "person_key": _person_key,
     "tree": "hashes",
     "tile": "hashes",

@@ -236,6 +236,33 @@ STEPS = (
     ) STRICT;
     CREATE INDEX job_made ON job (made);
     """,
+    """
+    ALTER TABLE inbox ADD COLUMN planned_by TEXT NOT NULL DEFAULT '';
+    CREATE TABLE plan (
+        id       TEXT PRIMARY KEY,
+        person   TEXT NOT NULL,
+        network  TEXT NOT NULL,
+        place    TEXT NOT NULL,
+        account  TEXT NOT NULL,
+        device   TEXT NOT NULL,
+        standing TEXT NOT NULL,
+        event    TEXT NOT NULL,
+        text     TEXT NOT NULL,
+        made     REAL NOT NULL,
+        due      REAL NOT NULL,
+        every_s  REAL,
+        runs     INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE helm (
+        component TEXT PRIMARY KEY,
+        person    TEXT NOT NULL,
+        network   TEXT NOT NULL,
+        place     TEXT NOT NULL,
+        reply_to  TEXT NOT NULL,
+        since     REAL NOT NULL,
+        until     REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 

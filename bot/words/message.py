@@ -67,6 +67,13 @@ class Message:
     """How old it was on the server's clock when it reached us."""
     addressed: bool = False
     """It was said to the bot alone or by naming it, so that a command needs no prefix."""
+    planned_by: str = ""
+    """The event of the message that planned it, where nobody has just said it: `bot/desk/plans.py`."""
+
+    @property
+    def hangs_on(self) -> str:
+        """The event that an answer replies to."""
+        return self.planned_by or self.event
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -29,7 +29,9 @@ from bot.desk.catalogue import Catalogue
 from bot.desk.command import Command, Hit, Stakes, command
 from bot.desk.desk import Desk
 from bot.desk.limits import Limit, Limits
+from bot.desk.plans import Plans
 from bot.desk.rest import Rest
+from bot.fleet.helm import Helm
 from bot.fleet.jobs import Jobs
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Listed, Registry
@@ -39,6 +41,7 @@ from bot.outgoing import Outgoing
 from bot.stop.bell import Bell, Enrolled
 from bot.store import Store, audit, inbox, incidents, outbox
 from bot.system import System
+from bot.words import packed
 from bot.words.document import Document, document
 from bot.words.message import Message, Place, Post, Standing
 from bot.words.people import Account, People, Person, Role
@@ -185,6 +188,8 @@ async def live(folder: Path, batches: Sequence[Sequence[tuple[str, str]]], steps
             registry=(registry := Registry({name: Listed(each.groups) for name, each in enrolled.items()})),
             maintenance=Maintenance(store, registry.groups_of),
             jobs=Jobs(store, bell, registry, ROOT, "tocsin", publish=publish, queued=out.wake),
+            helm=Helm(store, people, queued=out.wake),
+            plans=Plans(store, people, queued=out.wake, receive=lambda _: None),
             bell=bell,
             store=store,
             people=people,
@@ -197,7 +202,7 @@ async def live(folder: Path, batches: Sequence[Sequence[tuple[str, str]]], steps
         )
         plenty = Limit(1_000_000, 1_000.0)
         desk = Desk(system, queued=out.wake, limits=Limits(plenty, plenty, plenty, plenty, plenty))
-        intake = Intake(NETWORK, store, desk, approvals, queued=out.wake)
+        intake = Intake(NETWORK, store, desk, approvals, system.plans, queued=out.wake)
         parts = [asyncio.create_task(bell.run())]
         await bell.ready.wait()
         parts += [asyncio.create_task(desk.run()), asyncio.create_task(out.run())]
@@ -331,6 +336,7 @@ def at_random(folder: Path, kills: int, seed: int) -> list[Life]:
 def main(how: str, folder: str, *rest: str) -> None:
     """Do it, and print it. What the bot logs goes elsewhere."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    packed.load(packed.dump(document("")))  # what this builds once, each life would build anew
     lives = points(Path(folder)) if how == "points" else at_random(Path(folder), int(rest[0]), int(rest[1]))
     print(json.dumps([dataclasses.asdict(each) for each in lives]))  # noqa: T201 - this is what it is for
 

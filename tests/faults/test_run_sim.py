@@ -34,7 +34,15 @@ async def test_a_swarm_repairs_is_changed_while_it_does_and_shows_curves_and_map
         assert "repair" in (await field.answer("!run-sim")).words
         answer = await field.answer("!run-sim swarm bots=1e5 size=4096 damage=20% seeds=1..8 until=99%")
         await until(lambda: [each for each in field.said() if each.words.startswith("RUNNING swarm")], "it runs")
-        assert (await field.answer("!run swarm weather noise=10%")).words.startswith("DONE swarm weather")
+        assert (await field.answer("!weather swarm noise=10%")).words.startswith("DONE swarm weather")
+        mine = await field.answer("!commander swarm")
+        assert "alice commands swarm until" in mine.words
+        assert "alice commands swarm" in (await field.answer("!customize swarm speed=2", "bob")).words
+        assert (await field.answer("!customize swarm speed=2")).words.startswith("DONE swarm customize")
+        assert "In command: bob" in (await field.answer("!commander take swarm alice sleeps", "bob")).words
+        assert "alice sleeps" in (await field.hears("TAKEN", mine.to)).words
+        assert (await field.answer("!kill swarm 1%", "bob")).words.startswith("DONE swarm kill")
+        assert "Over" in (await field.answer("!commander end swarm", "bob")).words
         ended = await field.hears("DONE swarm repair", answer.to)
         assert "law" in ended.words
         assert "steps max" in ended.words
@@ -50,5 +58,7 @@ async def test_a_swarm_repairs_is_changed_while_it_does_and_shows_curves_and_map
             ),
             "the broker need not keep them any more",
         )
+        assert (await field.answer("!at +1s run-sim swarm bots=1e3 size=128 seeds=1")).words.startswith("Planned")
+        await until(lambda: len(field.news("DONE swarm repair")) == 2, "it runs at its time", field.last_words)
         wrong = await field.answer("!run-sim swarm bots=many")
         assert "bots" in (await field.hears("FAILED swarm repair", wrong.to)).words

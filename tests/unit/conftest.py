@@ -16,7 +16,9 @@ from bot.desk.approvals import Approvals
 from bot.desk.authority import Authority
 from bot.desk.call import Call
 from bot.desk.catalogue import Catalogue
+from bot.desk.plans import Plans
 from bot.desk.rest import Rest
+from bot.fleet.helm import Helm
 from bot.fleet.jobs import Jobs
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Listed, Registry
@@ -127,6 +129,8 @@ def system(
         bell=bell,
         maintenance=Maintenance(store, registry.groups_of),
         jobs=Jobs(store, bell, registry, ROOT, "tocsin", publish=publish, queued=lambda: None),
+        helm=Helm(store, people, queued=lambda: None),
+        plans=Plans(store, people, queued=lambda: None, receive=lambda _: None),
         store=store,
         people=people,
         identities=Identities(store, people),

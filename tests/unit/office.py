@@ -10,7 +10,9 @@ from bot.desk.authority import Authority
 from bot.desk.call import Call
 from bot.desk.catalogue import Catalogue
 from bot.desk.command import Command
+from bot.desk.plans import Plans
 from bot.desk.rest import Rest
+from bot.fleet.helm import Helm
 from bot.fleet.jobs import Jobs
 from bot.fleet.maintenance import Maintenance
 from bot.fleet.registry import Listed, Registry
@@ -70,6 +72,8 @@ async def office(store: Store, people: People, *components: Component) -> AsyncG
             bell=t.bell,
             maintenance=maintenance,
             jobs=Jobs(store, t.bell, registry, ROOT, "tocsin", publish=t.broker.publish, queued=lambda: None),
+            helm=Helm(store, people, queued=lambda: None),
+            plans=Plans(store, people, queued=lambda: None, receive=lambda _: None),
             store=store,
             people=people,
             identities=Identities(store, people),

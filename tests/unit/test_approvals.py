@@ -17,22 +17,15 @@ from bot.desk.call import Call, Work
 from bot.desk.catalogue import Catalogue
 from bot.desk.command import Command, Hit, Stakes, command
 from bot.desk.decision import Beginning
-from bot.desk.desk import Desk
-from bot.desk.limits import Limit, Limits
-from bot.intake import Intake
 from bot.store import Store, audit, inbox, requests
 from bot.store.requests import Request, State
 from bot.system import System
-from bot.words import packed
 from bot.words.document import Document, document
 from bot.words.errors import Refused
-from bot.words.message import Change, Lane, Message, Place, Post, Standing
+from bot.words.message import Change, Place, Standing
 from bot.words.people import Account, Person, Role
 from bot.words.plain import to_plain
-
-PATIENCE = 10.0
-PLENTY = Limit(1_000, 1_000.0)
-LIMITS = Limits(PLENTY, PLENTY, PLENTY, PLENTY, PLENTY)
+from tests.unit.room import PATIENCE, Room
 
 
 class World:
@@ -56,49 +49,12 @@ class Clocks:
         self.steady = 0.0
 
 
-class Room:
-    """Several people at one desk."""
+class Court(Room):
+    """Where things are asked for that take two."""
 
     def __init__(self, store: Store, system: System, clocks: Clocks) -> None:
-        self.store = store
-        self.system = system
+        super().__init__(store, system, now=lambda: clocks.wall)
         self.clocks = clocks
-        self._numbers = iter(range(1_000))
-        self.desk = Desk(system, queued=lambda: None, now=lambda: clocks.wall, limits=LIMITS)
-        self.intake = Intake("chat", store, self.desk, system.approvals, queued=lambda: None)
-
-    def message(
-        self, text: str, account: str, *, standing: Standing = Standing.ATTESTED, network: str = "chat"
-    ) -> Message:
-        return Message(
-            place=Place(network, "room"),
-            account=Account(network, account),
-            event=f"$event{next(self._numbers)}",
-            text=text,
-            standing=standing,
-            device="PHONE",
-            sent_ms=1,
-            age_s=0.0,
-        )
-
-    async def hears(self, message: Message) -> str:
-        """The one answer to a message."""
-        await self.intake.accept([message], cursor="c")
-        await self.settled()
-        return to_plain(next(post.document for post in reversed(await self.posts()) if post.reply_to == message.event))
-
-    async def said(self, text: str, account: str, *, standing: Standing = Standing.ATTESTED) -> str:
-        return await self.hears(self.message(text, account, standing=standing))
-
-    async def settled(self) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while await self.store.read(inbox.open_rows):
-                await self.store.write(lambda _: None)
-
-    async def posts(self) -> list[Post]:
-        sql = "SELECT document, reply_to FROM outbox WHERE state = 'waiting' ORDER BY lane, id"
-        rows = await self.store.read(lambda tx: tx.execute(sql).fetchall())
-        return [Post(Place("chat", "room"), packed.load(said), Lane.ANSWER, to) for said, to in rows]
 
     async def asks(self, text: str = "!fire tower", account: str = "carol") -> Request:
         """Ask for something that takes two, and find the request."""
@@ -113,14 +69,9 @@ class Room:
         assert found is not None
         return found.state
 
-    async def told(self, request: Request) -> str:
+    async def told_of(self, request: Request) -> str:
         """What the one who asked was told last."""
-        event = request.message.event
-        return to_plain([post.document for post in await self.posts() if post.reply_to == event][-1])
-
-    async def records(self, kind: str) -> list[dict[str, audit.Value]]:
-        entries = await self.store.read(lambda tx: audit.last(tx, 100))
-        return [entry.all for entry in entries if entry.kind == kind]
+        return await self.told(request.message)
 
 
 @pytest.fixture
@@ -134,7 +85,7 @@ def clocks() -> Clocks:
 
 
 @pytest_asyncio.fixture
-async def room(store: Store, system: System, world: World, clocks: Clocks) -> AsyncIterator[Room]:
+async def room(store: Store, system: System, world: World, clocks: Clocks) -> AsyncIterator[Court]:
     async def at_stake(_: Call, target: str) -> Stakes:
         if world.meanwhile is not None:
             await world.meanwhile()
@@ -155,7 +106,7 @@ async def room(store: Store, system: System, world: World, clocks: Clocks) -> As
 
     approvals = Approvals(store, queued=lambda: None, now=lambda: clocks.wall, clock=lambda: clocks.steady)
     catalogue = Catalogue((*system.catalogue.commands, fire))
-    opened = Room(store, dataclasses.replace(system, catalogue=catalogue, approvals=approvals), clocks)
+    opened = Court(store, dataclasses.replace(system, catalogue=catalogue, approvals=approvals), clocks)
     working = asyncio.create_task(opened.desk.run())
     yield opened
     working.cancel()
@@ -163,7 +114,7 @@ async def room(store: Store, system: System, world: World, clocks: Clocks) -> As
         await working
 
 
-async def test_nothing_happens_before_a_second_person_agrees(room: Room, world: World) -> None:
+async def test_nothing_happens_before_a_second_person_agrees(room: Court, world: World) -> None:
     card = await room.said("!fire tower", "carol")
     assert "!fire tower" in card
     assert "carol, as carol" in card
@@ -173,7 +124,7 @@ async def test_nothing_happens_before_a_second_person_agrees(room: Room, world: 
     assert world.fired == []
 
 
-async def test_another_person_agrees_and_it_is_done_once(room: Room, world: World) -> None:
+async def test_another_person_agrees_and_it_is_done_once(room: Court, world: World) -> None:
     request = await room.asks()
     answer = await room.said(f"!approve {request.code}", "otto")
     assert world.fired == [("carol", "tower", "otto")]
@@ -184,15 +135,15 @@ async def test_another_person_agrees_and_it_is_done_once(room: Room, world: Worl
     assert len(world.fired) == 1
 
 
-async def test_the_one_who_asked_learns_who_agreed(room: Room) -> None:
+async def test_the_one_who_asked_learns_who_agreed(room: Court) -> None:
     request = await room.asks()
     await room.said(f"!approve {request.code}", "otto")
-    told = await room.told(request)
+    told = await room.told_of(request)
     assert "otto approved your request" in told
     assert "Fired at tower." in told
 
 
-async def test_request_approval_and_outcome_are_recorded_under_one_id(room: Room) -> None:
+async def test_request_approval_and_outcome_are_recorded_under_one_id(room: Court) -> None:
     request = await room.asks()
     await room.said(f"!approve {request.code}", "otto")
     (asked,) = await room.records("request")
@@ -204,7 +155,7 @@ async def test_request_approval_and_outcome_are_recorded_under_one_id(room: Room
 
 
 @pytest.mark.parametrize("account", ["carol", "carol-at-home"])
-async def test_nobody_agrees_with_themselves_by_whatever_account(room: Room, world: World, account: str) -> None:
+async def test_nobody_agrees_with_themselves_by_whatever_account(room: Court, world: World, account: str) -> None:
     request = await room.asks()
     assert "you asked for this yourself" in await room.said(f"!approve {request.code}", account)
     assert world.fired == []
@@ -212,19 +163,19 @@ async def test_nobody_agrees_with_themselves_by_whatever_account(room: Room, wor
 
 
 @pytest.mark.parametrize("standing", sorted(set(Standing) - {Standing.ATTESTED, Standing.LOCAL}))
-async def test_only_a_place_that_proves_who_one_is_counts(room: Room, world: World, standing: Standing) -> None:
+async def test_only_a_place_that_proves_who_one_is_counts(room: Court, world: World, standing: Standing) -> None:
     request = await room.asks()
     assert "Not run" in await room.said(f"!approve {request.code}", "otto", standing=standing)
     assert world.fired == []
 
 
-async def test_who_may_not_do_it_may_not_agree_to_it(room: Room, world: World) -> None:
+async def test_who_may_not_do_it_may_not_agree_to_it(room: Court, world: World) -> None:
     request = await room.asks()
     assert "vera is a viewer" in await room.said(f"!approve {request.code}", "vera")
     assert world.fired == []
 
 
-async def test_of_two_only_one_may_be_at_the_console(room: Room, world: World) -> None:
+async def test_of_two_only_one_may_be_at_the_console(room: Court, world: World) -> None:
     card = await room.said("!fire tower", "carol", standing=Standing.LOCAL)
     assert "Another person, an operator, and not at the console: !approve" in card
     (request,) = await room.system.approvals.open()
@@ -238,16 +189,16 @@ async def test_of_two_only_one_may_be_at_the_console(room: Room, world: World) -
 
 @pytest.mark.parametrize("account", ["otto", "carol"])
 async def test_one_denial_is_the_end_and_the_one_who_asked_may_take_it_back(
-    room: Room, world: World, account: str
+    room: Court, world: World, account: str
 ) -> None:
     request = await room.asks()
     assert "Denied" in await room.said(f"!deny {request.code}", account)
-    assert f"was denied by {account}" in await room.told(request)
+    assert f"was denied by {account}" in await room.told_of(request)
     assert f"was denied by {account}" in await room.said(f"!approve {request.code}", "olga")
     assert world.fired == []
 
 
-async def test_what_has_changed_meanwhile_is_not_what_was_agreed_to(room: Room, world: World) -> None:
+async def test_what_has_changed_meanwhile_is_not_what_was_agreed_to(room: Court, world: World) -> None:
     request = await room.asks()
     world.wall = "fallen"
     assert "what it would hit has changed" in await room.said(f"!approve {request.code}", "otto")
@@ -258,18 +209,20 @@ async def test_what_has_changed_meanwhile_is_not_what_was_agreed_to(room: Room, 
 
 
 @pytest.mark.parametrize("removed", [False, True])
-async def test_a_request_is_void_when_its_message_is_edited_or_removed(room: Room, world: World, removed: bool) -> None:
+async def test_a_request_is_void_when_its_message_is_edited_or_removed(
+    room: Court, world: World, removed: bool
+) -> None:
     request = await room.asks()
     by = Account("chat", "moderator" if removed else "carol")
     await room.intake.accept(
         [], cursor="d", changes=[Change(request.message.place, request.message.event, by, removed=removed)]
     )
-    assert "is void" in await room.told(request)
+    assert "is void" in await room.told_of(request)
     assert "is void" in await room.said(f"!approve {request.code}", "otto")
     assert world.fired == []
 
 
-async def test_what_somebody_else_calls_an_edit_changes_nothing(room: Room) -> None:
+async def test_what_somebody_else_calls_an_edit_changes_nothing(room: Court) -> None:
     request = await room.asks()
     await room.intake.accept(
         [], cursor="d", changes=[Change(request.message.place, request.message.event, Account("chat", "mallory"))]
@@ -277,14 +230,14 @@ async def test_what_somebody_else_calls_an_edit_changes_nothing(room: Room) -> N
     assert await room.state(request) is State.OPEN
 
 
-async def test_what_is_removed_in_another_place_changes_nothing(room: Room) -> None:
+async def test_what_is_removed_in_another_place_changes_nothing(room: Court) -> None:
     request = await room.asks()
     elsewhere = Change(Place("chat", "hall"), request.message.event, Account("chat", "moderator"), removed=True)
     await room.intake.accept([], cursor="d", changes=[elsewhere])
     assert await room.state(request) is State.OPEN
 
 
-async def test_a_message_that_was_edited_before_it_was_read_asks_for_nothing(room: Room) -> None:
+async def test_a_message_that_was_edited_before_it_was_read_asks_for_nothing(room: Court) -> None:
     message = room.message("!fire tower", "carol")
     await room.intake.accept([message], cursor="d", changes=[Change(message.place, message.event, message.account)])
     await room.settled()
@@ -294,7 +247,7 @@ async def test_a_message_that_was_edited_before_it_was_read_asks_for_nothing(roo
 
 @pytest.mark.parametrize(("wall", "steady"), [(LIVES_S, 0.0), (0.0, LIVES_S), (-3_600.0, 0.0)])
 async def test_it_ends_by_whichever_clock_says_so_first(
-    room: Room, world: World, clocks: Clocks, wall: float, steady: float
+    room: Court, world: World, clocks: Clocks, wall: float, steady: float
 ) -> None:
     request = await room.asks()
     clocks.wall += wall
@@ -309,7 +262,7 @@ async def test_it_ends_by_whichever_clock_says_so_first(
 
 @pytest.mark.parametrize("by", ["wall", "steady"])
 async def test_what_nobody_decides_ends_by_itself_and_is_told(
-    room: Room, clocks: Clocks, by: str, monkeypatch: pytest.MonkeyPatch
+    room: Court, clocks: Clocks, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = await room.asks()
     setattr(clocks, by, getattr(clocks, by) + LIVES_S)
@@ -318,13 +271,13 @@ async def test_what_nobody_decides_ends_by_itself_and_is_told(
     async with asyncio.timeout(PATIENCE):
         while await room.state(request) is State.OPEN:
             await room.store.write(lambda _: None)
-    assert "has expired" in await room.told(request)
+    assert "has expired" in await room.told_of(request)
     expiring.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await expiring
 
 
-async def test_a_request_that_is_not_on_disk_yet_is_waited_for(room: Room, clocks: Clocks) -> None:
+async def test_a_request_that_is_not_on_disk_yet_is_waited_for(room: Court, clocks: Clocks) -> None:
     expiring = asyncio.create_task(room.system.approvals.expire())
     await room.store.read(lambda _: None)
     request = await room.asks()
@@ -340,17 +293,17 @@ async def test_a_request_that_is_not_on_disk_yet_is_waited_for(room: Room, clock
         await expiring
 
 
-async def test_who_was_suspended_meanwhile_asks_for_nothing(room: Room, world: World) -> None:
+async def test_who_was_suspended_meanwhile_asks_for_nothing(room: Court, world: World) -> None:
     request = await room.asks()
     room.system.people.suspend("carol")
     assert "its person may do nothing any more" in await room.said(f"!approve {request.code}", "otto")
     assert world.fired == []
 
 
-async def test_a_request_outlives_a_restart_of_the_desk(room: Room, world: World, clocks: Clocks) -> None:
+async def test_a_request_outlives_a_restart_of_the_desk(room: Court, world: World, clocks: Clocks) -> None:
     request = await room.asks()
     approvals = Approvals(room.store, queued=lambda: None, now=lambda: clocks.wall, clock=lambda: 0.0)
-    again = Room(room.store, dataclasses.replace(room.system, approvals=approvals), clocks)
+    again = Court(room.store, dataclasses.replace(room.system, approvals=approvals), clocks)
     working = asyncio.create_task(again.desk.run())
     message = dataclasses.replace(room.message(f"!approve {request.code}", "otto"), event="$later")
     assert "Fired at tower." in await again.hears(message)
@@ -360,25 +313,25 @@ async def test_a_request_outlives_a_restart_of_the_desk(room: Room, world: World
         await working
 
 
-async def test_what_a_crash_cut_off_is_told_and_not_run_again(room: Room, world: World) -> None:
+async def test_what_a_crash_cut_off_is_told_and_not_run_again(room: Court, world: World) -> None:
     request = await room.asks()
     await room.store.write(lambda tx: requests.decide(tx, request.code, State.RUNNING, "otto"))
     await room.system.approvals.recover()
-    assert "a crash cut it off" in await room.told(request)
+    assert "a crash cut it off" in await room.told_of(request)
     assert "a crash cut it off" in await room.said(f"!approve {request.code}", "olga")
     assert world.fired == []
 
 
-async def test_what_breaks_is_told_to_both(room: Room, world: World) -> None:
+async def test_what_breaks_is_told_to_both(room: Court, world: World) -> None:
     request = await room.asks("!fire nothing")
     answer = await room.said(f"!approve {request.code}", "otto")
     assert "Something broke inside." in answer
-    assert "It was not done." in await room.told(request)
+    assert "It was not done." in await room.told_of(request)
     assert await room.state(request) is State.FAILED
     assert len(world.fired) == 1
 
 
-async def test_two_who_agree_at_once_run_it_once(room: Room, world: World) -> None:
+async def test_two_who_agree_at_once_run_it_once(room: Court, world: World) -> None:
     request = await room.asks()
     messages = [room.message(f"!approve {request.code}", who) for who in ("otto", "olga")]
     await room.intake.accept(messages, cursor="d")
@@ -388,7 +341,7 @@ async def test_two_who_agree_at_once_run_it_once(room: Room, world: World) -> No
 
 @pytest.mark.parametrize(("late", "state"), [(1, State.OPEN), (2, State.VOID)])
 async def test_without_a_record_in_time_nothing_is_run(
-    room: Room,
+    room: Court,
     world: World,
     late: int,
     state: State,
@@ -415,12 +368,12 @@ async def test_without_a_record_in_time_nothing_is_run(
 
 
 @pytest.mark.parametrize("code", ["", "XXXXX", "'; DROP TABLE request", "💥"])
-async def test_a_code_that_is_none_is_answered(room: Room, code: str) -> None:
+async def test_a_code_that_is_none_is_answered(room: Court, code: str) -> None:
     answer = await room.said(f"!approve {code}", "otto")
     assert "There is no request" in answer or "missing" in answer or "Usage" in answer
 
 
-async def test_the_list_shows_what_waits(room: Room) -> None:
+async def test_the_list_shows_what_waits(room: Court) -> None:
     assert await room.said("!requests", "olga") == "No request waits."
     request = await room.asks()
     listed = await room.said("!requests", "olga")
@@ -428,7 +381,7 @@ async def test_the_list_shows_what_waits(room: Room) -> None:
     assert "!fire tower" in listed
 
 
-async def test_one_person_does_not_fill_the_list(room: Room) -> None:
+async def test_one_person_does_not_fill_the_list(room: Court) -> None:
     for number in range(MOST_OPEN_EACH):
         assert "A second person" in await room.said(f"!fire tower{number}", "carol")
     assert "wait already" in await room.said("!fire tower", "carol")
@@ -436,14 +389,14 @@ async def test_one_person_does_not_fill_the_list(room: Room) -> None:
 
 
 @pytest.mark.parametrize("unseen", ["\u200b", "\u200d", "\u3164", "\u2800", "\ufe0f", "\u034f", "\U000e0100"])
-async def test_what_nobody_can_see_is_not_asked_for(room: Room, unseen: str) -> None:
+async def test_what_nobody_can_see_is_not_asked_for(room: Court, unseen: str) -> None:
     assert "nobody can see" in await room.said(f"!fire tow{unseen}er", "carol")
     assert await room.system.approvals.open() == []
 
 
 @pytest.mark.parametrize("target", ["x" * 15_000, "all"])
 async def test_nobody_is_asked_to_agree_to_what_the_card_does_not_show_whole(
-    room: Room, world: World, target: str
+    room: Court, world: World, target: str
 ) -> None:
     world.crowd = 5_000 if target == "all" else 0
     answer = await room.said(f"!fire {target}" if target == "all" else "!fire " + target[:3_900], "carol")
@@ -454,7 +407,7 @@ async def test_nobody_is_asked_to_agree_to_what_the_card_does_not_show_whole(
         assert target[:3_900] in answer
 
 
-async def test_all_that_it_hits_is_named_however_many(room: Room, world: World) -> None:
+async def test_all_that_it_hits_is_named_however_many(room: Court, world: World) -> None:
     world.crowd = 200
     card = await room.said("!fire all", "carol")
     assert "it hits 201" in card
@@ -462,7 +415,7 @@ async def test_all_that_it_hits_is_named_however_many(room: Room, world: World) 
     assert "!more" not in card
 
 
-async def test_an_edit_while_the_stakes_are_looked_at_voids_the_request(room: Room, world: World) -> None:
+async def test_an_edit_while_the_stakes_are_looked_at_voids_the_request(room: Court, world: World) -> None:
     message = room.message("!fire tower", "carol")
 
     async def meanwhile() -> None:
@@ -478,7 +431,7 @@ async def test_an_edit_while_the_stakes_are_looked_at_voids_the_request(room: Ro
     assert await room.system.approvals.open() == []
 
 
-async def test_what_changes_while_the_approval_is_written_is_not_what_was_agreed_to(room: Room, world: World) -> None:
+async def test_what_changes_while_the_approval_is_written_is_not_what_was_agreed_to(room: Court, world: World) -> None:
     request = await room.asks()
     loop = asyncio.get_running_loop()
 
@@ -490,12 +443,12 @@ async def test_what_changes_while_the_approval_is_written_is_not_what_was_agreed
     assert f"Not run: {request.code} is void, what it would hit has changed since it was asked for." in answer
     assert world.fired == []
     assert await room.state(request) is State.VOID
-    assert "is void" in await room.told(request)
+    assert "is void" in await room.told_of(request)
 
 
 @pytest.mark.parametrize("who", ["otto", "carol"])
 async def test_whoever_is_suspended_while_the_stakes_are_looked_at_has_no_say(
-    room: Room, world: World, who: str
+    room: Court, world: World, who: str
 ) -> None:
     request = await room.asks()
 
@@ -510,14 +463,14 @@ async def test_whoever_is_suspended_while_the_stakes_are_looked_at_has_no_say(
     assert await room.state(request) is State.VOID
 
 
-async def test_what_somebody_asked_for_is_void_once_they_are_suspended(room: Room) -> None:
+async def test_what_somebody_asked_for_is_void_once_they_are_suspended(room: Court) -> None:
     request = await room.asks(account="olga")
     await room.said("!person suspend olga", "carol")
     assert await room.state(request) is State.VOID
     assert await room.system.approvals.open() == []
 
 
-async def test_a_denial_that_comes_too_late_is_not_called_one(room: Room, world: World) -> None:
+async def test_a_denial_that_comes_too_late_is_not_called_one(room: Court, world: World) -> None:
     request = await room.asks()
     answers: list[str] = []
 
@@ -535,7 +488,7 @@ async def test_a_denial_that_comes_too_late_is_not_called_one(room: Room, world:
     assert len(world.fired) == 1
 
 
-async def test_who_agrees_too_late_takes_nothing_back_from_the_one_who_was_in_time(room: Room) -> None:
+async def test_who_agrees_too_late_takes_nothing_back_from_the_one_who_was_in_time(room: Court) -> None:
     request = await room.asks()
     first, late = (
         Beginning(request, Person(name, Role.COMMANDER, frozenset()), whoever(room)) for name in ("otto", "cleo")
@@ -550,7 +503,7 @@ async def test_who_agrees_too_late_takes_nothing_back_from_the_one_who_was_in_ti
 
 
 async def test_of_an_approval_and_a_denial_at_once_both_hear_what_came_of_it(
-    room: Room,
+    room: Court,
     world: World,
     hang_disk: Callable[[Store], contextlib.AbstractAsyncContextManager[object]],
     monkeypatch: pytest.MonkeyPatch,
@@ -580,13 +533,13 @@ async def handed_in(store: Store, jobs: int) -> None:
             await store.read(lambda _: None)
 
 
-def whoever(room: Room) -> Command:
+def whoever(room: Court) -> Command:
     found = room.system.catalogue.called("fire")
     assert found is not None
     return found
 
 
-async def test_nothing_is_written_along_with_what_failed(room: Room) -> None:
+async def test_nothing_is_written_along_with_what_failed(room: Court) -> None:
     request = await room.asks("!fire nothing")
     await room.said(f"!approve {request.code}", "otto")
     assert await room.records("along") == []
@@ -595,15 +548,15 @@ async def test_nothing_is_written_along_with_what_failed(room: Room) -> None:
     assert len(await room.records("along")) == 1
 
 
-async def test_an_answer_that_cannot_be_shown_is_no_failure(room: Room, world: World) -> None:
+async def test_an_answer_that_cannot_be_shown_is_no_failure(room: Court, world: World) -> None:
     world.answer = Document(("no block",))  # pyright: ignore[reportArgumentType] - what a careless plug-in does
     request = await room.asks()
     assert "It ran, but its answer cannot be shown." in await room.said(f"!approve {request.code}", "otto")
     assert await room.state(request) is State.DONE
-    assert "It is done." in await room.told(request)
+    assert "It is done." in await room.told_of(request)
 
 
-async def test_many_requests_at_once_do_not_pass_the_bound(room: Room) -> None:
+async def test_many_requests_at_once_do_not_pass_the_bound(room: Court) -> None:
     messages = [room.message(f"!fire tower{number}", "carol") for number in range(12)]
     await room.intake.accept(messages, cursor="d")
     await room.settled()

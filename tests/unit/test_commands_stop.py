@@ -215,7 +215,7 @@ async def test_what_is_worked_on_is_stopped_all_the_same(store: Store, people: P
         await o.types(maintenance, "walker for 2h")
         said = await o.types(shutdown, "walker")
         assert said.startswith("STOPPING walker: 1 component.")
-        await o.tower.broker.until(lambda: o.tower.broker.stops() == ["id/walker"])
+        await o.tower.broker.until(lambda: set(o.tower.broker.stops()) == {"id/walker"})
 
 
 async def test_status_has_a_column_for_all_that_is_known(

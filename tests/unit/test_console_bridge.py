@@ -114,7 +114,7 @@ async def bot(system: System, store: Store, people: People, folder: Path) -> Asy
 
     system = dataclasses.replace(system, ways_out=outs)
     desk = Desk(system, queued=queued)
-    intake = Intake("console", store, desk, system.approvals, queued=queued)
+    intake = Intake("console", store, desk, system.approvals, system.plans, queued=queued)
     office = Office(folder, people, store, intake, Identities(store, People()), back=back)
     bridge = ConsoleBridge(ConsoleSettings(socket=folder / "chat.sock"), office)
     outs["console"] = Outgoing("console", bridge, store)
@@ -574,7 +574,9 @@ async def test_a_bridge_that_was_cancelled_can_run_again_and_leaves_nothing(
     store: Store, people: People, system: System, folder: Path
 ) -> None:
     path = folder / "chat.sock"
-    intake = Intake("console", store, Desk(system, queued=lambda: None), system.approvals, queued=lambda: None)
+    intake = Intake(
+        "console", store, Desk(system, queued=lambda: None), system.approvals, system.plans, queued=lambda: None
+    )
     bridge = ConsoleBridge(
         ConsoleSettings(socket=path),
         Office(folder, people, store, intake, Identities(store, People()), back=lambda _: None),

@@ -504,7 +504,7 @@ async def test_more_than_the_desk_holds_waits_in_the_inbox_in_its_order_and_a_st
 async def test_a_stop_goes_out_while_the_disk_hangs(
     counter: Counter, store: Store, hang_disk: HangDisk, published: list[tuple[str, bytes]]
 ) -> None:
-    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, counter.system.plans, queued=lambda: None)
     message = counter.message("!shutdown all")
     async with counter.open():
         await counter.put(counter.message("!echo ready"))
@@ -546,7 +546,7 @@ async def test_a_stop_that_went_before_the_disk_is_not_called_too_old_afterwards
 async def test_a_suspension_waits_for_no_disk_and_is_written_once_there_is_one(
     counter: Counter, store: Store, hang_disk: HangDisk
 ) -> None:
-    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, counter.system.plans, queued=lambda: None)
     message = counter.message("!person suspend olga", "carol")
     async with counter.open():
         await counter.put(counter.message("!echo ready"))
@@ -929,7 +929,7 @@ async def test_an_outcome_that_the_disk_refuses_is_written_and_answered_when_it_
 async def test_a_stop_goes_out_while_the_disk_takes_nothing_and_is_answered_once_it_does(
     counter: Counter, store: Store, published: list[tuple[str, bytes]], bell: Bell
 ) -> None:
-    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, counter.system.plans, queued=lambda: None)
     message = counter.message("!shutdown all")
     talk, old = counter.message("x" * 100_000), counter.message("!shutdown walker", age_s=3_600)
     foreign, weak = counter.message("!shutdown walker", "mallory"), counter.message("!shutdown walker", "vera")
@@ -1025,7 +1025,7 @@ def loud(counter: Counter) -> Loud:
 async def test_a_disk_that_hangs_keeps_nobody_from_reading_and_stopping_and_nothing_is_refused_that_may_still_be_done(
     counter: Counter, loud: Loud, store: Store, hang_disk: HangDisk, published: list[tuple[str, bytes]]
 ) -> None:
-    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, counter.system.plans, queued=lambda: None)
     said = talk, read, privileged, stop = [
         counter.message(text) for text in ("good morning", "!echo hay", "!switch", "!shutdown all")
     ]
@@ -1058,7 +1058,7 @@ async def test_a_disk_that_hangs_keeps_nobody_from_reading_and_stopping_and_noth
 async def test_what_was_refused_without_the_disk_is_not_run_when_the_stream_brings_it(
     counter: Counter, loud: Loud, store: Store
 ) -> None:
-    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, counter.system.plans, queued=lambda: None)
     privileged, read = counter.message("!switch"), counter.message("!echo hay")
     async with counter.open():
         await ready(counter)
@@ -1077,7 +1077,7 @@ async def test_what_was_refused_without_the_disk_is_not_run_when_the_stream_brin
 
 
 async def test_what_the_inbox_has_is_not_dealt_with_beside_it(counter: Counter, loud: Loud, store: Store) -> None:
-    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, counter.system.plans, queued=lambda: None)
     message = counter.message("!switch")
     async with counter.open():
         await counter.put(message)
@@ -1091,7 +1091,7 @@ async def test_what_the_inbox_has_is_not_dealt_with_beside_it(counter: Counter, 
 async def test_nobody_takes_all_places_of_those_who_are_answered_without_the_disk(
     counter: Counter, loud: Loud, store: Store, hang_disk: HangDisk
 ) -> None:
-    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, counter.system.plans, queued=lambda: None)
     crowd = [counter.message("!echo hay", "olga") for _ in range(100)]
     forged = [counter.message("!echo hay", "otto", proven=False) for _ in range(100)]
     other = counter.message("!echo straw", "carol")
@@ -1108,7 +1108,7 @@ async def test_nobody_takes_all_places_of_those_who_are_answered_without_the_dis
 async def test_a_bridge_that_breaks_while_the_disk_takes_nothing_loses_no_outcome(
     counter: Counter, loud: Loud, store: Store, broken: BaseException
 ) -> None:
-    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, counter.system.plans, queued=lambda: None)
     message = counter.message("!switch")
     loud.fails = broken
     async with counter.open():
@@ -1125,7 +1125,7 @@ async def test_a_bridge_that_breaks_while_the_disk_takes_nothing_loses_no_outcom
 async def test_what_was_told_without_the_disk_is_recorded_before_the_end_or_the_end_is_not(
     counter: Counter, loud: Loud, store: Store, hang_disk: HangDisk
 ) -> None:
-    intake = Intake("chat", store, counter.desk, counter.system.approvals, queued=lambda: None)
+    intake = Intake("chat", store, counter.desk, counter.system.approvals, counter.system.plans, queued=lambda: None)
     privileged = counter.message("!switch")
     async with contextlib.AsyncExitStack() as until_it_is_written, counter.open():
         await ready(counter)

@@ -79,7 +79,7 @@ async def say(store: Store, system: System) -> AsyncIterator[Callable[[str, str]
     mine = tuple(each for each in names.values() if isinstance(each, Command))
     whole = dataclasses.replace(system, catalogue=Catalogue((*system.catalogue.commands, *mine)))
     desk = Desk(whole, queued=lambda: None)
-    intake = Intake("chat", store, desk, whole.approvals, queued=lambda: None)
+    intake = Intake("chat", store, desk, whole.approvals, whole.plans, queued=lambda: None)
     working = asyncio.create_task(desk.run())
     events = iter(range(1_000))
 
@@ -125,7 +125,7 @@ async def test_the_bridge_of_the_guide_receives_and_answers_once(store: Store, s
             each.wake()
 
     desk = Desk(whole, queued=queued)
-    intake = Intake("folder", store, desk, whole.approvals, queued=queued)
+    intake = Intake("folder", store, desk, whole.approvals, whole.plans, queued=queued)
     plugin: Plugin[Any] = names["plugin"]
     office = Office(tmp_path, people, store, intake, Identities(store, People()), back=lambda _: None)
     bridge = plugin.open(plugin.settings(path=tmp_path), office)
@@ -151,7 +151,9 @@ async def test_the_bridge_of_the_guide_receives_and_answers_once(store: Store, s
 def folder_bridge(store: Store, system: System, tmp_path: Path) -> Bridge:
     """The bridge of the guide, with nobody to say anything."""
     plugin: Plugin[Any] = run("write-a-bridge.md")["plugin"]
-    intake = Intake("folder", store, Desk(system, queued=lambda: None), system.approvals, queued=lambda: None)
+    intake = Intake(
+        "folder", store, Desk(system, queued=lambda: None), system.approvals, system.plans, queued=lambda: None
+    )
     return plugin.open(
         plugin.settings(path=tmp_path),
         Office(tmp_path, People(), store, intake, Identities(store, People()), back=lambda _: None),

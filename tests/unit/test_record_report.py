@@ -10,6 +10,7 @@ from bot.store import (
     Store,
     Tx,
     audit,
+    helm,
     inbox,
     incidents,
     jobs,
@@ -18,6 +19,7 @@ from bot.store import (
     outbox,
     overlay,
     pins,
+    plans,
     reporting,
     requests,
     said,
@@ -57,6 +59,8 @@ def live(tx: Tx, who: str) -> None:
     keychain.note_keys(tx, "configuration", {f"people.{who}": "a hash", **_noted(tx)})
     maintenance.put(tx, maintenance.Work(f"group/{who}s-legs", 2.0, who))
     jobs.add(tx, job(who))
+    helm.put(tx, helm.Held(f"{who}s-swarm", who, ROOM, f"${who}", 1.0, 2.0))
+    plans.add(tx, plans.Plan(incident, who, asked, 1.0, 2.0, None))
 
 
 def job(who: str) -> jobs.Job:
@@ -191,4 +195,4 @@ def test_a_moment_is_a_column_that_there_is(store: Store) -> None:
             for _, column, kind, *_ in database.execute(f"PRAGMA table_info({table})")
             if kind == "REAL"
         }
-    assert columns - {"age_s", "progress"} == personal.MOMENTS
+    assert columns - {"age_s", "progress", "every_s"} == personal.MOMENTS

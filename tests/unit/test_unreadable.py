@@ -35,7 +35,9 @@ class Room:
             system.people, networks, system.alarms, ticks=lambda: self.ticks, now=lambda: float(SENT_S + 60)
         )
         desk = Desk(system, queued=lambda: None)
-        self.intake = Intake("chat", system.store, desk, system.approvals, queued=self._queued, alarms=self.alarms)
+        self.intake = Intake(
+            "chat", system.store, desk, system.approvals, system.plans, queued=self._queued, alarms=self.alarms
+        )
 
     async def hears(self, *several: Unreadable, cursor: str = "c") -> None:
         await self.intake.accept([], cursor=cursor, unreadable=several)
