@@ -5,7 +5,6 @@ counts once. What nobody has said is not known, and is told as that.
 """
 
 import asyncio
-import collections
 import dataclasses
 import functools
 import itertools
@@ -20,6 +19,7 @@ from bot.fleet.orders import write_down, write_outcome
 from bot.fleet.pace import Pace
 from bot.fleet.pictures import Pictures
 from bot.fleet.registry import Registry
+from bot.fleet.talk import Talk, meant
 from bot.fleet.told import answered, course_of, end_of, subject_of
 from bot.stop.bell import Bell
 from bot.store import Store, Tx, jobs, outbox
@@ -28,7 +28,6 @@ from bot.words.document import Block, Document
 from bot.words.errors import Refused, StoreError
 from bot.words.message import Post
 from wire import work
-from wire.envelope import read_unproven
 from wire.errors import BadMessage, WireError
 from wire.picture import picture_topic
 from wire.work import Called, Command, Reply, Status
@@ -39,11 +38,11 @@ LOST_S = 10.0
 """A component that has begun anew has so long to say how its job ended."""
 LOOK_EVERY_S = 1.0
 VERIFIED_AT_ONCE = 64
-KEPT_OF_EACH = 4
-"""What was said of one job and not looked at yet. Anybody can put something there, and must not hide what is signed."""
 MOST_TARGETS = 256
 """Whom one signed message is for: it has a bound."""
 MOST_KNOWN = 4096
+RESUME = "resume"
+"""The command of a component that keeps what it does on its disk."""
 
 Key = tuple[str, str]
 """The id of a command, and the component."""
@@ -90,9 +89,7 @@ class Jobs:
         self._pause = pause
         self._known: dict[str, dict[str, Job]] = {}
         """By id, and by component."""
-        self._heard: dict[tuple[str, str, str], collections.deque[bytes]] = {}
-        """The newest that was said of each and not looked at yet: replies, or how its job is."""
-        self._news = asyncio.Event()
+        self._talk = Talk()
         self._waiting: dict[str, asyncio.Event] = {}
         """Who ordered something and wants to know what is said to it: set at each answer."""
         self._muted: set[str] = set()
@@ -198,14 +195,13 @@ class Jobs:
             is_wanted = any(component in same and not same[component].state.is_sure for same in self._known.values())
             return is_wanted and self._pictures.take(component, sha256, payload)
         try:
-            id_, component = _meant(kind, rest, payload, self._root)
+            id_, component = meant(kind, rest, payload, self._root)
         except BadMessage:
             return False
         if component not in self._known.get(id_, {}) or not self._bell.knows(component):
             return False
         if payload:  # else the broker was told to forget it
-            self._heard.setdefault((kind, id_, component), collections.deque(maxlen=KEPT_OF_EACH)).append(payload)
-            self._news.set()
+            self._talk.put_by((kind, id_, component), payload)
         return True
 
     async def run(self) -> None:
@@ -213,26 +209,14 @@ class Jobs:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look_again_and_again(), name="jobs that are late")
             while True:
-                await self._news.wait()
-                self._news.clear()
-                while self._heard:
-                    for key, payload in self._some():
-                        job = self._judged(*key, payload)
+                await self._talk.come()
+                while self._talk:
+                    for about, payload in self._talk.some(VERIFIED_AT_ONCE):
+                        job = self._judged(*about, payload)
                         if job is not None:  # what is looked at next is compared with this
                             self._note(job)
                     await self._settle()
                     await asyncio.sleep(0)
-
-    def _some(self) -> Iterator[tuple[tuple[str, str, str], bytes]]:
-        """As much of what was heard as is looked at before anybody else has a turn."""
-        for _ in range(VERIFIED_AT_ONCE):
-            if not self._heard:
-                return
-            key, kept = next(iter(self._heard.items()))
-            payload = kept.popleft()
-            if not kept:
-                del self._heard[key]
-            yield key, payload
 
     def _judged(self, kind: str, id_: str, component: str, payload: bytes) -> Job | None:
         """How a job stands after what was said, where that counts and is news."""
@@ -379,19 +363,16 @@ class Jobs:
                 if job.state.is_over or session in (None, job.session):
                     self._gone.pop(key, None)
                 elif clock - self._gone.setdefault(key, clock) > LOST_S:
-                    yield self._changed(job, state=State.LOST, message="It has begun anew, and said no end before.")
+                    yield self._changed(job, state=State.LOST, message=self._lost(job))
                     continue
                 if job.state is State.SENT and now > job.expires + LATE_S:
                     yield self._changed(job, state=State.UNANSWERED)
 
-
-def _meant(kind: str, rest: str, payload: bytes, root: str) -> Key:
-    """Which job it is about, as it says itself. Raises BadMessage."""
-    if kind == "job":
-        component, _, id_ = rest.partition("/")
-        return id_, component
-    reply = Reply.parse(read_unproven(payload, root, "reply"))
-    return reply.id, reply.sender
+    def _lost(self, job: Job) -> str:
+        """What is said of it. What a component did before is not gone on with by itself: nobody knows what is left."""
+        birth = self._registry.birth(job.component)
+        goes_on = f" To go on where it was: !run {job.component} {RESUME}" if birth and RESUME in birth.commands else ""
+        return f"It has begun anew, and said no end before.{goes_on}"
 
 
 def _is_over(same: Iterable[Job]) -> bool:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from bot.enrol import enrol, stanza
 from demo.process import Process
-from tests.faults.field import Field, environment, running, until
+from tests.faults.field import Field, Said, environment, running, until
+from wire.clock import boot_clock
 from wire.messages import ROOT
 
 
 @contextlib.asynccontextmanager
-async def simulated(folder: Path) -> AsyncGenerator[Field]:
+async def simulated(folder: Path) -> AsyncGenerator[tuple[Field, Process]]:
     """A bot with a swarm that works."""
     async with running(folder, walkers=1) as field:
         path = folder / "swarm.json"
@@ -22,15 +23,27 @@ async def simulated(folder: Path) -> AsyncGenerator[Field]:
         await field.bot.stop()
         await field.begun()
         command = [sys.executable, "-m", "components.swarm", path, "--latch", folder / "swarm.latch"]
-        async with Process(command, folder / "swarm.log", env=environment(folder), name="swarm"):
-            await until(
-                lambda: [each for _, each in field.wire.states("swarm") if each.shown == "ready"], "it is ready"
-            )
-            yield field
+        async with Process(command, folder / "swarm.log", env=environment(folder), name="swarm") as swarm:
+            await ready(field, 0.0)
+            yield field, swarm
+
+
+async def runs(field: Field, answer: Said) -> None:
+    """Wait until what was answered to is at work."""
+    await until(
+        lambda: [each for each in field.said() if answer.key in (each.key, each.edits) and "RUNNING" in each.words],
+        "it runs",
+        field.last_words,
+    )
+
+
+async def ready(field: Field, since: float) -> None:
+    """Wait until the swarm takes jobs."""
+    await until(lambda: [each for _, each in field.wire.states("swarm", since) if each.shown == "ready"], "it is ready")
 
 
 async def test_a_swarm_repairs_is_changed_while_it_does_and_shows_curves_and_maps(tmp_path: Path) -> None:
-    async with simulated(tmp_path) as field:
+    async with simulated(tmp_path) as (field, swarm):
         assert "repair" in (await field.answer("!run-sim")).words
         answer = await field.answer("!run-sim swarm bots=1e5 size=4096 damage=20% seeds=1..8 until=99%")
         await until(lambda: [each for each in field.said() if each.words.startswith("RUNNING swarm")], "it runs")
@@ -60,5 +73,17 @@ async def test_a_swarm_repairs_is_changed_while_it_does_and_shows_curves_and_map
         )
         assert (await field.answer("!at +1s run-sim swarm bots=1e3 size=128 seeds=1")).words.startswith("Planned")
         await until(lambda: len(field.news("DONE swarm repair")) == 2, "it runs at its time", field.last_words)
+        answer = await field.answer("!run-sim swarm bots=1e4 size=4096")
+        await runs(field, answer)
+        await swarm.stop()
+        stopped = boot_clock()
+        await swarm.start()
+        await ready(field, stopped)
+        lost = await field.hears("LOST swarm repair", answer.to)
+        assert "To go on where it was: !run swarm resume" in lost.words
+        on = await field.answer("!run swarm resume")
+        await runs(field, on)
+        assert "Told to end" in (await field.answer(f"!cancel {on.words.split('job ')[1][:8]}")).words
+        await field.hears("CANCELLED swarm resume", on.to)
         wrong = await field.answer("!run-sim swarm bots=many")
         assert "bots" in (await field.hears("FAILED swarm repair", wrong.to)).words

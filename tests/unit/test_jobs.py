@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.fleet import jobs as jobs_module
-from bot.fleet.jobs import KEPT_OF_EACH, LATE_S, LOST_S
+from bot.fleet.jobs import LATE_S, LOST_S
 from bot.fleet.orders import EXPIRES_S
 from bot.fleet.pace import EDITED_EVERY_S
 from bot.fleet.pictures import MOST_BYTES, Pictures
 from bot.fleet.registry import Listed, Registry
+from bot.fleet.talk import KEPT_OF_EACH
 from bot.stop.bell import Bell
 from bot.store import Store, Tx
 from bot.store import jobs as rows
