@@ -64,7 +64,7 @@ async def one(call: Call, job: str) -> Document:
     arguments = cut(one_line(canonical(orjson.loads(first.args))), LONGEST_ARGUMENTS)
     asked = f"Asked by {first.person} at {clock(first.made, time.time())}"
     told = text(asked, f", {span(time.time() - first.made)} ago", *([": ", mono(arguments)] if arguments else ["."]))
-    return Document((*answered(same).blocks, told, *call.system.jobs.pictures(first.id)))
+    return Document((*answered(same).blocks, told, *await call.system.jobs.all_pictures(first.id)))
 
 
 @command("cancel", role=Role.OPERATOR, action=Action.RUN, summary="End a job, or a plan", may_take_s=None)

@@ -22,9 +22,9 @@ from bot.fleet.registry import Registry
 from bot.fleet.talk import Talk, meant
 from bot.fleet.told import answered, course_of, end_of, subject_of
 from bot.stop.bell import Bell
-from bot.store import Store, Tx, jobs, outbox
+from bot.store import Store, Tx, jobs, outbox, pictures
 from bot.store.jobs import Job, State
-from bot.words.document import Block, Document
+from bot.words.document import Block, Document, Picture
 from bot.words.errors import Refused, StoreError
 from bot.words.message import Post
 from wire import work
@@ -127,7 +127,7 @@ class Jobs:
             for start in range(0, len(asked), MOST_TARGETS):
                 await self._send(asked[start : start + MOST_TARGETS])
             async with asyncio.timeout(max(0.0, first.expires + LATE_S - self._now())):
-                while any(each.state is State.SENT for each in self.of(first.id)):
+                while any(each.state is State.SENT for each in self._known[first.id].values()):
                     answered.clear()
                     await answered.wait()
         except TimeoutError:
@@ -167,6 +167,10 @@ class Jobs:
             : work.MOST_PICTURES
         ]
 
+    async def all_pictures(self, id_: str) -> Sequence[Block]:
+        """The same, and of what ended long ago as well."""
+        return self.pictures(id_) or await self._store.read(lambda tx: pictures.of(tx, id_, work.MOST_PICTURES))
+
     async def _send(self, some: Sequence[Job]) -> None:
         first = some[0]
         command = Command(
@@ -186,7 +190,8 @@ class Jobs:
                 raise error
         failed = [(job, str(error)) for job, error in zip(some, outcomes, strict=True) if error is not None]
         silent = [(job, why) for job, why in failed if self._known[job.id][job.component].state is State.SENT]
-        await self._settle([self._changed(job, state=State.NOT_SENT, message=why) for job, why in silent])
+        if silent:
+            await self._settle([self._changed(job, state=State.NOT_SENT, message=why) for job, why in silent])
 
     def hear(self, kind: str, rest: str, payload: bytes) -> bool:
         """An answer, how a job is, or a picture. It is put by; False where it is about nothing that is known."""
@@ -215,8 +220,8 @@ class Jobs:
                         job = self._judged(*about, payload)
                         if job is not None:  # what is looked at next is compared with this
                             self._note(job)
+                    await asyncio.sleep(0)  # whoever waits for an answer goes on before the disk is asked
                     await self._settle()
-                    await asyncio.sleep(0)
 
     def _judged(self, kind: str, id_: str, component: str, payload: bytes) -> Job | None:
         """How a job stands after what was said, where that counts and is news."""
@@ -286,7 +291,7 @@ class Jobs:
         over = [job for job in self._unwritten.values() if job.state.is_over]
         if not due and not over:
             return
-        ends = {job.id: self.of(job.id) for job in over}
+        ends = {id_: self.of(id_) for id_ in dict.fromkeys(job.id for job in over)}
         ends = {id_: same for id_, same in ends.items() if _is_over(same) and self._told.get(id_) != same}
         rows = {(job.id, job.component): job for job in (*itertools.chain(*due.values()), *over)}
         posts = [(id_, post) for id_, same in due.items() for post in self._course(same)]
@@ -295,6 +300,9 @@ class Jobs:
 
         def write(tx: Tx) -> None:
             write_outcome([*rows.values()], over, tx)
+            for job in over:
+                brought = [each for each in self._shown.get((job.id, job.component), []) if isinstance(each, Picture)]
+                pictures.keep(tx, job.id, job.component, brought, self._now())
             muted.update({id_: muted.get(id_, id_ in self._muted) for id_ in (*due, *ends)})  # also where it runs again
             for id_, post in posts:
                 if not muted[id_]:

@@ -15,6 +15,8 @@ DAY_S = 86_400.0
 ROWS_S = 30 * DAY_S
 WORDS_S = DAY_S
 LINKS_S = 90 * DAY_S
+MOST_PICTURES = 500
+"""With the bound of each, 128 MB."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,11 +30,12 @@ class Swept:
     requests: int = 0
     said: int = 0
     jobs: int = 0
+    pictures: int = 0
 
     @property
     def total(self) -> int:
         """Nothing is left to do where it is 0."""
-        return self.inbox + self.outbox + self.words + self.requests + self.said + self.jobs
+        return self.inbox + self.outbox + self.words + self.requests + self.said + self.jobs + self.pictures
 
 
 def sweep(tx: Tx, now: float, most: int = MOST_AT_ONCE) -> Swept:
@@ -87,7 +90,19 @@ def sweep(tx: Tx, now: float, most: int = MOST_AT_ONCE) -> Swept:
             now - ROWS_S,
             most,
         ),
+        pictures=_change(
+            tx,
+            "DELETE FROM picture WHERE rowid IN (SELECT rowid FROM picture WHERE at < ? LIMIT ?)",
+            max(now - ROWS_S, _oldest_to_keep(tx)),
+            most,
+        ),
     )
+
+
+def _oldest_to_keep(tx: Tx) -> float:
+    """From when the newest pictures are, as many as are kept."""
+    found = tx.execute("SELECT at FROM picture ORDER BY at DESC LIMIT 1 OFFSET ?", (MOST_PICTURES - 1,)).fetchone()
+    return found[0] if found else 0.0
 
 
 def fullness(path: Path) -> float:

@@ -196,6 +196,7 @@ TABLES: Mapping[str, Find | str] = {
     "job": _jobs,
     "plan": _plans,
     "helm": _helm,
+    "picture": "what components have shown",
     "person_key": _person_key,
     "tree": "hashes",
     "tile": "hashes",

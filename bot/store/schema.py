@@ -262,6 +262,19 @@ STEPS = (
         since     REAL NOT NULL,
         until     REAL NOT NULL
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE picture (
+        job        TEXT NOT NULL,
+        component  TEXT NOT NULL,
+        number     INTEGER NOT NULL,
+        alt        TEXT NOT NULL,
+        media_type TEXT NOT NULL,
+        data       BLOB NOT NULL,
+        width      INTEGER NOT NULL,
+        height     INTEGER NOT NULL,
+        at         REAL NOT NULL,
+        PRIMARY KEY (job, component, number)
+    ) STRICT;
+    CREATE INDEX picture_at ON picture (at);
     """,
 )
 

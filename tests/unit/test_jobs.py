@@ -304,6 +304,15 @@ async def test_a_picture_that_came_before_the_end_is_shown(yard: Yard) -> None:
     assert await shown_by(yard, PNG, PictureNamed.of("A walk", MediaType.PNG, PNG))
 
 
+async def test_pictures_can_be_looked_at_after_a_restart(store: Store) -> None:
+    async with yard_of(store, "walker") as yard:
+        assert await shown_by(yard, PNG, PictureNamed.of("A walk", MediaType.PNG, PNG))
+        shown = yard.jobs.pictures(JOB)
+    async with yard_of(store, "walker") as again:
+        assert again.jobs.pictures(JOB) == []
+        assert await again.jobs.all_pictures(JOB) == shown
+
+
 async def test_a_picture_that_comes_after_the_end_is_not_shown(yard: Yard) -> None:
     assert not await shown_by(yard, PNG, PictureNamed.of("A walk", MediaType.PNG, PNG), late=True)
     assert yard.jobs.pictures(JOB)

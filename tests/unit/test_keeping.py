@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.store import Store, Tx, audit, inbox, incidents, keeping, outbox, pins, requests, said
+from bot.store import Store, Tx, audit, inbox, incidents, keeping, outbox, pictures, pins, requests, said
 from bot.store.keeping import Swept
 from bot.store.requests import Request, State
 from bot.store.said import Said
-from bot.words.document import document
+from bot.words.document import Picture, document
 from bot.words.errors import StoreError
 from bot.words.message import Lane, Message, Place, Post, Standing
 from bot.words.people import Account
@@ -50,6 +50,22 @@ async def test_what_was_dealt_with_is_forgotten_after_thirty_days_and_what_is_op
     assert await sweep(store, 30.1) == Swept(inbox=3)
     assert await column(store, "SELECT event FROM inbox") == ["e3", "e4", "e5"]
     assert (await sweep(store, 3000)).total == 0
+
+
+async def test_of_the_pictures_of_jobs_the_newest_stay_for_thirty_days(store: Store) -> None:
+    seen = Picture("A curve", "image/png", b"PNG", 1, 1)
+    now = time.time()
+
+    def write(tx: Tx) -> None:
+        for number in range(keeping.MOST_PICTURES + 3):
+            pictures.keep(tx, f"job-{number}", "swarm", [seen], now + number)
+
+    await store.write(write)
+    assert await sweep(store, 0) == Swept(pictures=3)
+    assert await store.read(lambda tx: pictures.of(tx, "job-2", 9)) == []
+    assert await store.read(lambda tx: pictures.of(tx, "job-3", 9)) == [seen]
+    assert (await sweep(store, 29)).total == 0
+    assert await sweep(store, 31, most=100) == Swept(pictures=100)
 
 
 async def test_the_number_of_a_message_is_never_given_again(store: Store) -> None:
