@@ -194,6 +194,8 @@ class Way:
         if received.unwritten and not command.may_run_again:
             raise intent.NoRecord(received.unwritten)
         if command.demand.two_persons or await command.takes_two(call, *bound.args, **bound.kwargs):
+            if call.message.planned_by:  # whoever agrees must see what it hits, and it has changed since
+                raise Refused("Not run: by now two persons must agree to it.", hint="Give it anew.")
             return Ran("asked", await self._system.approvals.ask(call, command, bound))
         if command.action in (Action.READ, Action.INSPECT):
             return await running.run(command, call, bound)

@@ -25,6 +25,9 @@ from bot.words.people import Account, People
 from bot.words.plain import to_plain
 from commands.plans import spelled
 from tests.unit.room import HERE, PATIENCE, Room
+from wire import messages
+from wire.birth import Birth, Danger, Offer
+from wire.messages import Shown
 
 HOUR = 3_600.0
 
@@ -255,6 +258,20 @@ async def test_who_may_not_give_it_now_plans_nothing(room: Later) -> None:
     assert "this takes an operator" in await room.said("!at +10m status", "vera")
     assert "proves that this came from you" in await room.said("!at +1h status", "olga", standing=Standing.UNPROVEN)
     assert await room.stand() == []
+
+
+async def test_what_takes_two_persons_is_not_planned_by_one(room: Later) -> None:
+    offers = {"walk": Offer("Walk", {}, job=True), "dive": Offer("Dive", {}, job=True, danger=Danger.HIGH)}
+    room.system.registry.born(Birth("walker", "5e" * 16, "A walker", "demo", "1", (), offers))
+    room.system.registry.heard(messages.State("walker", "5e" * 16, "0a", None, Shown.READY))
+    assert "two persons must agree to !run" in await room.said("!at +10m run walker dive", "olga")
+    assert await room.stand() == []
+    message, _ = await room.plan("!at +10m run walker walk")
+    more = {"walk": Offer("Walk", {}, job=True, danger=Danger.HIGH)}
+    room.system.registry.born(Birth("walker", "5e" * 16, "A walker", "demo", "1", (), more))
+    await room.later(601)
+    assert "by now two persons must agree to it" in await room.told(message)
+    assert await room.system.approvals.open() == []
 
 
 async def test_nobody_plans_without_end(room: Later) -> None:
