@@ -19,7 +19,7 @@ from bot.fleet.orders import write_down, write_outcome
 from bot.fleet.pace import Pace
 from bot.fleet.pictures import Pictures
 from bot.fleet.registry import Registry
-from bot.fleet.talk import Talk, meant
+from bot.fleet.talk import About, Talk, claimed
 from bot.fleet.told import answered, course_of, end_of, subject_of
 from bot.stop.bell import Bell
 from bot.store import Store, Tx, jobs, outbox, pictures
@@ -199,14 +199,18 @@ class Jobs:
             component, _, sha256 = rest.partition("/")
             is_wanted = any(component in same and not same[component].state.is_sure for same in self._known.values())
             return is_wanted and self._pictures.take(component, sha256, payload)
+        if not payload:  # the broker was told to forget it
+            return False
         try:
-            id_, component = meant(kind, rest, payload, self._root)
+            about, is_end = claimed(kind, rest, payload, self._root)
         except BadMessage:
+            self.refused += 1
             return False
-        if component not in self._known.get(id_, {}) or not self._bell.knows(component):
+        if about.component not in self._known.get(about.id, {}) or not self._bell.knows(about.component):
             return False
-        if payload:  # else the broker was told to forget it
-            self._talk.put_by((kind, id_, component), payload)
+        too_much = self._talk.put_by(about, payload, is_end=is_end)
+        if too_much is not None:
+            self._look_at(about, too_much)
         return True
 
     async def run(self) -> None:
@@ -217,24 +221,25 @@ class Jobs:
                 await self._talk.come()
                 while self._talk:
                     for about, payload in self._talk.some(VERIFIED_AT_ONCE):
-                        job = self._judged(*about, payload)
-                        if job is not None:  # what is looked at next is compared with this
-                            self._note(job)
+                        self._look_at(about, payload)
                     await asyncio.sleep(0)  # whoever waits for an answer goes on before the disk is asked
                     await self._settle()
 
-    def _judged(self, kind: str, id_: str, component: str, payload: bytes) -> Job | None:
-        """How a job stands after what was said, where that counts and is news."""
-        job = self._known.get(id_, {}).get(component)
+    def _look_at(self, about: About, payload: bytes) -> None:
+        """Note how a job stands after what was said, where that counts and is news."""
+        job = self._known.get(about.id, {}).get(about.component)
         if job is None or job.state.is_sure:
-            return None
+            return
         try:
-            said = self._bell.opened(component, kind, payload)
-            return self._replied(job, Reply.parse(said)) if kind == "reply" else self._said(job, work.Job.parse(said))
+            said = self._bell.opened(about.component, about.kind, payload)
+            is_reply = about.kind == "reply"
+            new = self._replied(job, Reply.parse(said)) if is_reply else self._said(job, work.Job.parse(said))
         except BadMessage as error:
             self.refused += 1
-            log.warning("refused what a component says of a job", component=component, why=str(error))
-            return None
+            log.warning("refused what a component says of a job", component=about.component, why=str(error))
+            return
+        if new is not None:  # what is looked at next is compared with this
+            self._note(new)
 
     def _replied(self, job: Job, reply: Reply) -> Job | None:
         is_late = job.seq >= 0  # the job itself has spoken since
@@ -247,7 +252,7 @@ class Jobs:
 
     def _said(self, job: Job, said: work.Job) -> Job | None:
         is_its = (said.job, said.id, said.session) == (job.id, job.component, job.session)
-        if not is_its or said.seq <= job.seq:
+        if not is_its or (said.seq <= job.seq and not said.state.is_over):  # an end is one whenever it comes
             return None
         if said.pictures:
             self._shown[job.id, job.component] = self._pictures.shown(job.component, said.pictures)
@@ -255,7 +260,7 @@ class Jobs:
         return self._changed(
             job,
             state=State(said.state.value),
-            seq=said.seq,
+            seq=max(said.seq, job.seq),
             progress=said.progress,
             message=said.message,
             result=orjson.dumps(dict(said.result)).decode(),

@@ -98,6 +98,8 @@ class Registry:
     def heard(self, state: State, spare_s: float | None = None) -> None:
         """A verified statement of an enrolled component, and how much of its lease was left."""
         seen = self._seen[state.id]
+        if state.shown is Shown.LOST and seen.state is not None and seen.state.session != state.session:
+            return  # the will of a session that is over
         before, seen.state, seen.at = seen.state, state, self._clock()
         if spare_s is not None and state.shown in WORKING:
             seen.spare_s = spare_s if seen.spare_s is None else min(seen.spare_s, spare_s)

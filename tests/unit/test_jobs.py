@@ -53,7 +53,7 @@ from wire.envelope import PrivateKey, seal, unseal
 from wire.messages import ROOT, Shown
 from wire.mqtt import Delivery
 from wire.picture import LARGEST_PICTURE, MediaType, PictureNamed
-from wire.work import Status
+from wire.work import JobState, Status
 
 STRANGER = PrivateKey(bytes(32))
 PNG = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + b"IHDR" + (8).to_bytes(4, "big") * 2 + bytes(20)
@@ -137,7 +137,18 @@ async def test_a_flood_of_one_job_costs_little_and_its_newest_word_counts(
     await yard.hears(*flood)
     assert (yard.state(), yard.jobs.of(JOB)[0].seq, len(opened)) == (State.RUNNING, 9_999, KEPT_OF_EACH)
     await yard.hears(*flood, said("walker", 10_000, DONE))
-    assert (await yard.told(), len(opened)) == (["DONE"], 2 * KEPT_OF_EACH)
+    assert (await yard.told(), len(opened)) == (["DONE"], 2 * KEPT_OF_EACH + 1), (
+        "an end is kept beside the newest words"
+    )
+
+
+@pytest.mark.parametrize("state", [RUNNING, DONE])
+async def test_no_crowd_of_words_behind_an_end_hides_it(yard: Yard, state: JobState) -> None:
+    await yard.order("walker")
+    behind = [said("walker", seq, state, key="crane") for seq in range(100)]
+    old = [said("walker", seq, RUNNING) for seq in range(100)]
+    await yard.hears(said("walker", 200, DONE), *behind, *old)
+    assert await yard.told() == ["DONE"]
 
 
 async def test_a_whole_fleet_answers_at_once_and_is_told_in_one_message(store: Store) -> None:
