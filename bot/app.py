@@ -17,6 +17,7 @@ from rich.console import Console
 import bot
 from bot import extra, logs, telling
 from bot.findings import State
+from bot.importing import importing
 from bot.words.errors import SettingsError
 from bot.words.glyphs import quoted
 
@@ -62,9 +63,9 @@ def run(config: Config = Path("config.toml")) -> None:
     logs.set_up()
     with telling.errors_told():
         _refuse_strangers()
-        loaded = _load(config)
-        from bot import runtime
-
+        with importing():
+            loaded = _load(config)
+            from bot import runtime
         asyncio.run(_until_told(runtime.run(loaded)))
 
 

@@ -10,8 +10,11 @@ def main() -> None:
 
         sys.stdout.write(f"tocsin {__version__}\n")
         return
+    from bot.importing import importing
+
     try:
-        from bot.app import app
+        with importing():
+            from bot.app import app
     except ModuleNotFoundError as error:
         sys.exit(f"The bot needs {error.name}, which is not installed. Install it whole: pip install 'tocsin[bot]'")
     app()

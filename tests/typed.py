@@ -25,7 +25,9 @@ PATIENCE = 60.0
 LARGEST = 65_536
 IMPORTED = (
     "bot.desk.catalogue",
+    "bot.doctor.show",
     "bot.enrol",
+    "bot.record.changing",
     "bot.settings.effective",
     "bot.stopkeys",
     "bridges.console.stop",

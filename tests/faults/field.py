@@ -179,6 +179,8 @@ class Field:
         self.wire = Wire(broker.address)
         self._heard = Lines(folder / "heard")
         self._said = Lines(folder / "said")
+        self._told: dict[str, Said] = {}
+        self._told_until = 0
         self._tricks = Lines(folder / "tricks")
         self._asked = 0
 
@@ -203,12 +205,12 @@ class Field:
 
     def said(self) -> list[Said]:
         """All that the bot has said, each thing once, as a network does that knows its key already."""
-        lines = [each for each in self._said.read()[0] if "key" in each]
-        once = {each["key"]: each for each in reversed(lines)}
-        return [
-            Said(each["key"], each["at"], each["words"], each["to"], each["edits"], Lane(each["lane"]))
-            for each in sorted(once.values(), key=lambda each: each["at"])
-        ]
+        lines, self._told_until = self._said.read(self._told_until)
+        for each in lines:
+            if "key" in each:
+                said = Said(each["key"], each["at"], each["words"], each["to"], each["edits"], Lane(each["lane"]))
+                self._told.setdefault(said.key, said)
+        return sorted(self._told.values(), key=lambda each: each.at)
 
     def news(self, words: str, to: str | None = None) -> list[Said]:
         """What it has said with these words, without the tables that change."""
@@ -297,11 +299,11 @@ class Field:
 
     async def begun(self) -> None:
         """Start the bot, and wait until its bridge receives."""
-        before = sum("began" in each for each in self._said.read()[0])
+        before = self._said.read()[1]
         await self.bot.start()
 
         async def up() -> bool:
-            return sum("began" in each for each in self._said.read()[0]) > before
+            return any("began" in each for each in self._said.read(before)[0])
 
         await self.bot.until(up, seconds=PATIENCE)
 

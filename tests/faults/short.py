@@ -8,6 +8,8 @@ of leases, at which each of its steps begins.
 """
 
 import argparse
+import gc
+import importlib
 import inspect
 import os
 import signal
@@ -116,6 +118,8 @@ def bot(arguments: list[str]) -> None:
     Store._commit = dying_commit  # pyright: ignore[reportPrivateUsage] - see above
     sending.Sender._send = dying_send  # pyright: ignore[reportPrivateUsage] - see above
     sys.argv = ["tocsin", *arguments]
+    importlib.import_module("bot.runtime")
+    gc.enable()
     cli.main()
 
 
@@ -147,10 +151,12 @@ def walker(arguments: list[str]) -> None:
 
     module.wander = module.walker.step = noted
     sys.argv = ["walker", str(given.enrolment), "--latch", str(given.latch)]
+    gc.enable()
     program.main(module.walker)
 
 
 if __name__ == "__main__":
+    gc.disable()  # looking for garbage while all is imported is a quarter of a start
     from tests.faults import short  # under the name by which the plug-in imports it, once
 
     {"bot": short.bot, "walker": short.walker}[sys.argv[1]](sys.argv[2:])

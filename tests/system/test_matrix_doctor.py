@@ -4,8 +4,6 @@ import asyncio
 import dataclasses
 import hashlib
 import secrets
-import subprocess
-import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
@@ -33,7 +31,8 @@ from demo.broker import LocalBroker
 from demo.homeserver import Homeserver
 from demo.operator import Operator
 from demo.stage import Stage
-from tests.system.machine import PASSWORD, PATIENCE, Machine
+from tests.system.machine import PASSWORD, Machine
+from tests.typed import tocsin
 
 SECRET_OF_THE_BOT = "secret of the bot"  # noqa: S105 - of accounts that live as long as a test
 Clock = Callable[[], float]
@@ -393,12 +392,5 @@ async def test_the_command_tells_all_of_it_and_ends_with_1_where_something_is_ba
 
 
 async def doctor(machine: Machine, *words: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "doctor", *words, "-c", machine.folder / "config.toml"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    async with asyncio.timeout(PATIENCE):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    done = await asyncio.to_thread(tocsin, "doctor", *words, "-c", machine.folder / "config.toml")
+    return done.returncode, done.stdout, done.stderr

@@ -1,13 +1,14 @@
 """`tocsin stop` with a whole system: a real bot, real components, another user's terminal. With the bot and without."""
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from bot.enrol import enrol, issue_stop_key, stanza, stop_key_line
 from demo.broker import LocalBroker
 from demo.process import Process
 from wire.envelope import read_unproven
-from wire.messages import ROOT, State
+from wire.messages import ROOT, Shown, State
 from wire.mqtt import Delivery, Link
 
 pytestmark = [
@@ -91,36 +92,53 @@ class House:
         assert b"Traceback" not in said
         return process.returncode, said.decode()
 
-    async def until_status(self, pattern: str) -> str:
-        """Ask the bot how all is until it says so."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                _, said = await self.alice("chat", "!status")
-                if re.search(pattern, said, re.DOTALL):
-                    return said
-
-    async def until_told_of(self, change: Awaitable[tuple[int, str]]) -> str:
-        """Change whose stops count, and wait until both components say that they know of it."""
-        numbers: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+    @contextlib.asynccontextmanager
+    async def heard(self) -> AsyncGenerator["asyncio.Queue[State]"]:
+        """What the components say of themselves from now on."""
+        states: asyncio.Queue[State] = asyncio.Queue()
 
         def receive(delivery: Delivery) -> None:
-            state = State.parse(read_unproven(delivery.payload, ROOT, "state"))
-            numbers.put_nowait((state.id, state.roster))
+            states.put_nowait(State.parse(read_unproven(delivery.payload, ROOT, "state")))
 
         link = Link(self.issued.broker, "listening", receive=receive)
         await link.subscribe(f"{ROOT}/state/+")
         running = asyncio.create_task(link.run())
-        async with asyncio.timeout(PATIENCE):
-            await link.ready()
-            before = dict([await numbers.get() for _ in range(4)])
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await link.ready()
+                yield states
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+    async def work(self) -> None:
+        """Wait until both components say that they work."""
+        async with self.heard() as states:
+            working: set[str] = set()
+            while len(working) < len(self.walkers):
+                state = await states.get()
+                if state.shown in (Shown.READY, Shown.BUSY):
+                    working.add(state.id)
+
+    async def until_status(self, pattern: str) -> str:
+        """Ask the bot how all is until it says so: each time that a component has said something."""
+        async with self.heard() as states:
+            while True:
+                _, said = await self.alice("chat", "!status")
+                if re.search(pattern, said, re.DOTALL):
+                    return said
+                await states.get()
+
+    async def until_told_of(self, change: Awaitable[tuple[int, str]]) -> str:
+        """Change whose stops count, and wait until both components say that they know of it."""
+        async with self.heard() as states:
+            before = [(await states.get()).roster for _ in range(4)]
             _, said = await change
             told: set[str] = set()
             while len(told) < len(self.walkers):
-                name, number = await numbers.get()
-                if number > max(before.values()):
-                    told.add(name)
-        running.cancel()
-        await asyncio.wait([running])
+                state = await states.get()
+                if state.roster > max(before):
+                    told.add(state.id)
         return said
 
 
@@ -138,6 +156,7 @@ async def house(folder: Path) -> AsyncIterator[House]:
     async with LocalBroker(folder / "broker") as broker:
         house = House(folder, broker)
         async with house.walkers[0], house.walkers[1], house.bot:
+            await house.work()
             await house.until_status(r"walk-1 +(ready|busy).*walk-2 +(ready|busy)")
             yield house
 

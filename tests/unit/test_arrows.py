@@ -4,6 +4,7 @@ It reads code and runs none.
 """
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +52,15 @@ def module_name(path: Path, root: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@functools.cache
+def parsed(code: str) -> ast.Module:
+    """What a file says. Some are looked at more than once."""
+    return ast.parse(code)
+
+
 def imports(path: Path, root: Path) -> Iterator[tuple[int, str]]:
     """Every module that a file imports: at its top, in a function, or by `import_module`."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path.read_text(encoding="utf-8"))):
         match node:
             case ast.Import(names=names):
                 yield from ((node.lineno, alias.name) for alias in names)
@@ -188,6 +195,6 @@ def test_every_module_begins_with_what_it_is() -> None:
     silent = [
         str(path.relative_to(ROOT))
         for path in modules(*OURS)
-        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        if not ast.get_docstring(parsed(path.read_text(encoding="utf-8")))
     ]
     assert silent == []

@@ -26,7 +26,7 @@ from bot.words.errors import Unreachable
 from bot.words.message import Place
 from bot.words.people import Account
 from demo.broker import Doors, LocalBroker
-from tests.unit.test_cli import python
+from tests.typed import tocsin
 from wire.mqtt import Broker, Link
 
 CONFIG = '[mqtt]\nhost = "127.0.0.1"\nport = {port}\n[people.alice]\nrole = "viewer"\n[people.bob]\nrole = "viewer"\n'
@@ -331,16 +331,16 @@ def test_for_programs_it_is_a_list_with_everything_in_it() -> None:
 
 def test_a_broken_configuration_is_told_as_a_start_tells_it_and_to_programs_as_findings(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[mqtt]\nport = 0\n")
-    done, run = (python("-m", "bot", word, cwd=tmp_path) for word in ("doctor", "run"))
+    done, run = (tocsin(word, cwd=tmp_path) for word in ("doctor", "run"))
     assert (done.returncode, done.stdout, done.stderr) == (1, "", run.stderr)
-    done = python("-m", "bot", "doctor", "--json", cwd=tmp_path)
+    done = tocsin("doctor", "--json", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     rows = orjson.loads(done.stdout)
     assert {each["state"] for each in rows} == {"bad"}
     assert ("mqtt.port: must be from 1 to 65535; found 0.", "Mend it in line 2 of the file.") in {
         (each["what"], each["do"]) for each in rows
     }
-    done = python("-m", "bot", "doctor", "--json", "-c", "nowhere.toml", cwd=tmp_path)
+    done = tocsin("doctor", "--json", "-c", "nowhere.toml", cwd=tmp_path)
     assert (done.returncode, "cannot be read" in orjson.loads(done.stdout)[0]["what"]) == (1, True)
 
 
@@ -350,10 +350,10 @@ async def test_the_command_ends_with_0_where_nothing_is_bad_and_makes_no_file(ho
         async with Store.opened(home / keys.DATABASE):
             pass
         before = digests(home)
-        done = await asyncio.to_thread(python, "-m", "bot", "doctor", cwd=tmp_path)
+        done = await asyncio.to_thread(tocsin, "doctor", cwd=tmp_path)
         assert digests(home) == before
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == "All is well: 6 good."
-    done = await asyncio.to_thread(python, "-m", "bot", "doctor", cwd=tmp_path)
+    done = await asyncio.to_thread(tocsin, "doctor", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1] == "1 bad, 5 good."

@@ -27,14 +27,14 @@ class Terminal(io.StringIO):
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, configured = root.handlers[:], root.level, structlog.get_config()
     for handler in handlers:  # setting up closes what it finds there
         root.removeHandler(handler)
     yield
     structlog.contextvars.clear_contextvars()
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**configured)
 
 
 def break_with(secret: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from bot.store.reporting import Whom
 from bot.words.document import document
 from bot.words.message import Lane, Message, Place, Post, Standing
 from bot.words.people import Account
+from tests.typed import tocsin
 from wire.messages import ROOT
 
 ALICE = Account("matrix", "@alice-of-the-lab:example.org")
@@ -128,14 +128,8 @@ class TestTheCommand:
         return path
 
     async def run(self, config: Path, *words: str) -> tuple[int, str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", "audit", *words, "-c", config),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        said, _ = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, said.decode()
+        done = await asyncio.to_thread(tocsin, "audit", *words, "-c", config)
+        return done.returncode, done.stderr + done.stdout
 
     async def test_it_asks_and_forgets(self, config: Path, folder: Path) -> None:
         await written(folder)

@@ -198,10 +198,12 @@ class Tower:
             self.deliver(*components)
 
     def deliver(self, *components: Component) -> None:
-        """All that was published since reaches these."""
+        """All that was published since reaches these. What is for others is left out here: among many it costs."""
         for component in components:
+            own = f"/{component.name}"
             for topic, payload in self.broker.sent[component.heard :]:
-                component.hears(topic, payload)
+                if topic.endswith(own) or topic.startswith(f"{ROOT}/stop/"):
+                    component.hears(topic, payload)
             component.heard = len(self.broker.sent)
 
     async def stopped(self, incident: str, target: Target, *components: Component) -> Course:
