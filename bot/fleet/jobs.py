@@ -116,9 +116,13 @@ class Jobs:
 
         Raises StoreError where it is not on disk, and Refused where too much is going on: then nobody was told.
         """
-        first = asked[0]
         self._make_room(len(asked))
         await self._store.write(functools.partial(write_down, asked))
+        return await self.tell(asked)
+
+    async def tell(self, asked: Sequence[Job]) -> list[Job]:
+        """The same with an order that is on disk."""
+        first = asked[0]
         self._known[first.id] = {each.component: each for each in asked}
         if first.takes_long:
             self._muted.add(first.id)

@@ -1,0 +1,1 @@
+"""Commands over MQTT: the bot beside a bare client, with the same broker and the same components."""
