@@ -43,7 +43,6 @@ from bot.settings import Effect, Settings, noting, weigh
 from bot.stop.bell import Bell
 from bot.stopkeys import StopKeys
 from bot.store import Store, Tx, audit, outbox, overlay
-from bot.store.inbox import Received
 from bot.supervisor import A_MOMENT_S, Part, Supervisor
 from bot.system import System
 from bot.unreadable import Alarms
@@ -128,9 +127,6 @@ async def _run_parts(
         for each in ways_out.values():
             each.wake()
 
-    def take(new: Sequence[Received]) -> None:
-        desk.receive(new)
-
     def receive(delivery: Delivery) -> Awaitable[None] | None:
         return listener.receive(delivery)
 
@@ -163,7 +159,7 @@ async def _run_parts(
     await jobs.read()
     helm = Helm(store, settings.people, queued=queued)
     await helm.read()
-    plans = Plans(store, settings.people, queued=queued, receive=take)
+    plans = Plans(store, settings.people, queued=queued)
     claims = Claims(store, settings.bot.alarms, queued=queued)
     listener = Listener(root, bell, registry, claimed=claims, talk=jobs.hear, name=settings.bot.name)
     await listener.subscribe(link)
@@ -193,6 +189,7 @@ async def _run_parts(
         stop_keys=stop_keys,
     )
     desk = Desk(system, queued=queued, after_a_crash=after_a_crash)
+    plans.attach(desk, ways_out.keys())
     bridges = _bridges(settings, system, desk, queued)
     ways_out.update({network: Outgoing(network, bridge, store) for network, bridge in bridges.items()})
     housekeeping = Housekeeping(store, settings.bot.alarms, queued=queued)
@@ -215,11 +212,11 @@ async def _run_parts(
             [
                 Part("housekeeping", housekeeping.run),
                 Part("jobs", jobs.run),
-                Part("plans", plans.run),
                 *of_the_record,
                 *_health(settings, system, desk, link, listener, supervisor, bridges, publisher),
             ],
             [_way_in(network, bridge, system, queued, goes_on) for network, bridge in bridges.items()],
+            [Part("plans", plans.run)],  # behind the bridges: what was taken back meanwhile is known first
             [_way_out(network, way_out) for network, way_out in ways_out.items()],
             # The first to stop: nothing but stops begins any more, and those begin until the bridges are gone.
             [Part("commands", _for_ever, finish=desk.finish, grace_s=DESK_MAY_TAKE_S)],

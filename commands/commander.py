@@ -21,20 +21,25 @@ AS_LONG = dt.timedelta(minutes=30)
 LONGEST_REASON = 200
 
 
-@command("commander", role=Role.OPERATOR, action=Action.RUN, summary="Command a simulation alone for a while")
+@command(
+    "commander", only_now=True, role=Role.OPERATOR, action=Action.RUN, summary="Command a simulation alone for a while"
+)
 async def commander(call: Call, simulation: str = "", /, time: Long = AS_LONG) -> Document:
     """Others cannot tell it anything meanwhile. Without a name it shows who commands what."""
     if not simulation:
         return _everything(call)
     name, session = _meant(call, simulation)
-    call.system.helm.check(call.person.name, [name])
     held = _held(call, name, call.person.name, clocks.time() + time.total_seconds())
     await call.system.helm.take(held, by=call.person.name, session=session)
     return _told(held)
 
 
 @command(
-    "commander take", role=Role.OPERATOR, action=Action.RUN, summary="Take the command of a simulation from somebody"
+    "commander take",
+    only_now=True,
+    role=Role.OPERATOR,
+    action=Action.RUN,
+    summary="Take the command of a simulation from somebody",
 )
 async def take(call: Call, simulation: str, /, *reason: str) -> Document:
     """With a reason, which they are told."""
@@ -52,44 +57,45 @@ async def take(call: Call, simulation: str, /, *reason: str) -> Document:
     return Document((*answer.blocks, text(f"It was {before.person}'s. The reason: {why}")))
 
 
-@command("commander give", role=Role.OPERATOR, action=Action.RUN, summary="Hand the command of a simulation over")
+@command(
+    "commander give",
+    only_now=True,
+    role=Role.OPERATOR,
+    action=Action.RUN,
+    summary="Hand the command of a simulation over",
+)
 async def give(call: Call, simulation: str, person: PersonName, /) -> Document:
     """To somebody who may give commands. It ends when yours would have."""
     name, session = _meant(call, simulation)
-    mine = _mine(call, name)
+    call.system.helm.mine(name, call.person.name)
     other = call.system.people[person]
     if other.role < Role.OPERATOR or call.system.people.is_suspended(person):
         raise Refused(f"Not handed over: {person} may not give commands.", hint="!people shows who may.")
-    held = _held(call, name, person, mine.until)
-    await call.system.helm.take(held, by=call.person.name, session=session)
-    return _told(held)
+    new = _held(call, name, person, clocks.time())
+    return _told(await call.system.helm.give(name, call.person.name, new, session=session))
 
 
-@command("commander end", role=Role.OPERATOR, action=Action.RUN, summary="Command a simulation alone no more")
+@command(
+    "commander end", only_now=True, role=Role.OPERATOR, action=Action.RUN, summary="Command a simulation alone no more"
+)
 async def end(call: Call, simulation: str, /) -> Document:
     """Everybody who may can tell it something again."""
     name, _ = _meant(call, simulation)
-    _mine(call, name)
     await call.system.helm.end(name, call.person.name)
     return document(text(strong("Over", Tone.GOOD), f": nobody commands {name} alone any more."))
 
 
 def _meant(call: Call, word: str) -> tuple[str, str]:
-    """A simulation, and the session in which it runs."""
-    birth = simulation_called(call.system.registry, word)
+    """A simulation, and the session in which it runs. One that is commanded is one, whatever it says by now."""
+    registry = call.system.registry
+    if word in registry.components() and call.system.helm.holder(word) is not None:
+        return word, registry.session(word) or ""
+    birth = simulation_called(registry, word)
     return birth.id, birth.session
 
 
 def _held(call: Call, component: str, person: str, until: float) -> Held:
     return Held(component, person, call.message.place, call.message.hangs_on, clocks.time(), until)
-
-
-def _mine(call: Call, name: str) -> Held:
-    held = call.system.helm.holder(name)
-    if held is None or held.person != call.person.name:
-        who = f"{held.person} commands {name}" if held else f"Nobody commands {name} alone"
-        raise Refused(f"Not done: {who}, and not you.", hint="!commander shows who commands what.")
-    return held
 
 
 def _told(held: Held) -> Document:

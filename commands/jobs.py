@@ -67,7 +67,9 @@ async def one(call: Call, job: str) -> Document:
     return Document((*answered(same).blocks, told, *await call.system.jobs.all_pictures(first.id)))
 
 
-@command("cancel", role=Role.OPERATOR, action=Action.RUN, summary="End a job, or a plan", may_take_s=None)
+@command(
+    "cancel", only_now=True, role=Role.OPERATOR, action=Action.RUN, summary="End a job, or a plan", may_take_s=None
+)
 async def cancel(call: Call, job: str) -> Document:
     """A job ends at its next step, and can be begun again with `!again`. `!plans` shows what is planned."""
     if plan := await _planned(call, job):
@@ -100,6 +102,8 @@ async def _planned(call: Call, start: str) -> Plan | None:
     if len(start) < SHORTEST:
         return None
     meant = [plan for plan in await call.system.plans.stand() if plan.id.startswith(start.lower())]
+    if meant and await call.system.store.read(lambda tx: jobs.beginning_with(tx, start.lower())):
+        raise UsageError(f"A plan and a job begin with {quoted(start)}.", hint="Type more of it; !plans lists plans.")
     return meant[0] if len(meant) == 1 else None
 
 
@@ -143,6 +147,7 @@ async def preview(call: Call, job: str = "", /, *words: str, **more: str) -> Sta
 
 @command(
     "again",
+    only_now=True,
     role=Role.OPERATOR,
     action=Action.RUN,
     summary="Run a job once more, with changed parameters where you say so",

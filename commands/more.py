@@ -7,7 +7,7 @@ from bot.words.errors import UsageError
 from bot.words.people import Role
 
 
-@command("more", role=Role.VIEWER, summary="Show the rest of the last long answer")
+@command("more", only_now=True, role=Role.VIEWER, summary="Show the rest of the last long answer")
 async def more(call: Call) -> Document:
     """What was kept for this person in this place."""
     rest = call.system.rest.take(call.person.name, call.message.place)

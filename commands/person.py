@@ -41,6 +41,7 @@ async def suspend(call: Call, person: PersonName) -> Document:
     def write(tx: Tx) -> None:
         overlay.put(tx, _key(person), value=True, by=call.person.name)
         call.system.approvals.void_all_of(tx, person)
+        call.system.plans.void_all_of(tx, person)
 
     call.write_along(write)
     await call.system.stop_keys.tell(call.system.bell)

@@ -27,7 +27,7 @@ Often = Annotated[dt.timedelta, Between(dt.timedelta(minutes=1), FARTHEST)]
 LATER = (Action.READ, Action.INSPECT, Action.RUN, Action.STOP)
 
 
-@command("at", role=Role.OPERATOR, action=Action.RUN, summary="Have a command given at a time")
+@command("at", only_now=True, role=Role.OPERATOR, action=Action.RUN, summary="Have a command given at a time")
 async def at(call: Call, time: str, command: str, /, *words: str, **more: str) -> Document:
     """`14:30` is the next one in UTC, `+10m` counts from now, `2026-11-23T14:30Z` is a day."""
     now = clocks.time()
@@ -40,14 +40,14 @@ async def at(call: Call, time: str, command: str, /, *words: str, **more: str) -
     return _told(await _plan(call, (command, *words), more, due, None), now)
 
 
-@command("every", role=Role.OPERATOR, action=Action.RUN, summary="Have a command given again and again")
+@command("every", only_now=True, role=Role.OPERATOR, action=Action.RUN, summary="Have a command given again and again")
 async def every(call: Call, duration: Often, command: str, /, *words: str, **more: str) -> Document:
     """The first time after one duration. While a job of the time before goes on, it is left out."""
     now, seconds = clocks.time(), duration.total_seconds()
     return _told(await _plan(call, (command, *words), more, now + seconds, seconds), now)
 
 
-@command("plans", role=Role.VIEWER, action=Action.READ, summary="Show which commands are planned")
+@command("plans", role=Role.VIEWER, action=Action.INSPECT, summary="Show which commands are planned")
 async def show(call: Call) -> Document:
     """The next one first."""
     stand = await call.system.plans.stand()
@@ -77,7 +77,9 @@ async def _plan(call: Call, words: Sequence[str], more: Mapping[str, str], due: 
     wanted, rest = found
     understood = await _checked(call, wanted, rest)
     asked = dataclasses.replace(call.message, text=said, addressed=False)
-    return await call.system.plans.make(call.id, call.person, asked, command=understood, due=due, every_s=every_s)
+    plan = Plan(call.id, call.person.name, asked, clocks.time(), due, every_s, wanted.action is Action.STOP, understood)
+    await call.system.plans.make(plan)
+    return plan
 
 
 def spelled(words: Sequence[str], more: Mapping[str, str]) -> str:
@@ -88,7 +90,7 @@ def spelled(words: Sequence[str], more: Mapping[str, str]) -> str:
 
 async def _checked(call: Call, wanted: Command, rest: str) -> str:
     """What it was understood as. Raises where it could not be given now, or may not be given later."""
-    if wanted.action not in LATER or wanted.name in (at.name, every.name):
+    if wanted.action not in LATER or wanted.only_now:
         raise Refused(f"Not planned: nobody gives !{wanted.name} later.", hint="Give it when its time has come.")
     system, message = call.system, call.message
     system.authority.check(call.person, message.standing, message.place.network, wanted.demand)

@@ -81,7 +81,7 @@ class Side:
             maintenance=maintenance,
             jobs=jobs,
             helm=Helm(store, People(), queued=_nobody),
-            plans=Plans(store, People(), queued=_nobody, receive=lambda _: None),
+            plans=Plans(store, People(), queued=_nobody),
             store=store,
             people=People((Person("olga", Role.OPERATOR, frozenset({OLGA})),)),
             identities=Identities(store, People()),

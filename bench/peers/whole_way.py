@@ -77,7 +77,7 @@ async def running(commands: tuple[Command, ...]) -> AsyncGenerator[System]:
                 maintenance=Maintenance(store, registry.groups_of),
                 jobs=Jobs(store, bell, registry, ROOT, "tocsin", publish=publish, queued=lambda: None),
                 helm=Helm(store, People(), queued=lambda: None),
-                plans=Plans(store, People(), queued=lambda: None, receive=lambda _: None),
+                plans=Plans(store, People(), queued=lambda: None),
                 bell=bell,
                 store=store,
                 people=People((Person("anna", Role.OPERATOR, frozenset({ANNA})),)),

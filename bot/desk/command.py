@@ -60,6 +60,8 @@ class Command:
     """It only takes rights away: its intent is written beside it, so that it does not wait for a slow disk."""
     alone: bool = False
     """It is never done by two: it is how two agree."""
+    only_now: bool = False
+    """It means what there is when it is given, so it is never planned for later."""
     takes_two: Callable[..., Awaitable[bool]] = _never
     """Whether two persons must agree to this very one, asked with what the handler takes. Else `demand` says."""
 
@@ -120,6 +122,7 @@ def command(
     may_take_s: float | None = MAY_TAKE_S,
     urgent: bool = False,
     alone: bool = False,
+    only_now: bool = False,
     takes_two: Callable[..., Awaitable[bool]] | None = None,
 ) -> Callable[[Handler], Command]:
     """Make a command of a function. Its parameters after the call are the words that it takes."""
@@ -139,6 +142,7 @@ def command(
             may_take_s=may_take_s,
             urgent=urgent,
             alone=alone,
+            only_now=only_now,
             takes_two=takes_two or _never,
         )
 

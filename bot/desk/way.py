@@ -145,7 +145,7 @@ class Way:
         """What becomes of a command. What waits for nothing counts against the limits only where it does nothing."""
         message = received.message
         is_stop = command.action is Action.STOP
-        if not (is_stop or command.urgent):
+        if not (is_stop or command.urgent or message.planned_by):  # of those a person has so many, and no more
             self._limits.charge(person, message.place)
         call = Call(received.id, person, message, self._system)
         where = (person, message.standing, message.place.network, command.demand)

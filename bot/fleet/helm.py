@@ -3,6 +3,8 @@
 It ends by itself at its time, and where its holder may not give commands any more.
 """
 
+import asyncio
+import dataclasses
 import time
 from collections.abc import Callable, Iterable
 
@@ -11,8 +13,11 @@ from bot.store.helm import Held
 from bot.words.document import Document
 from bot.words.errors import Refused
 from bot.words.message import Lane, Post
-from bot.words.people import People
+from bot.words.people import People, Role
 from bot.words.times import clock
+
+CLOCK_S = 5.0
+"""How far a clock may be set back without ending it."""
 
 
 class Helm:
@@ -26,6 +31,7 @@ class Helm:
         self._queued = queued
         self._now = now
         self._held: dict[str, Held] = {}
+        self._changing = asyncio.Lock()  # two who take it at once would both have it
 
     async def read(self) -> None:
         """What was so before this start."""
@@ -51,40 +57,60 @@ class Helm:
                 )
 
     async def take(self, new: Held, *, by: str, session: str, reason: str = "", told: Document | None = None) -> None:
-        """Somebody commands it from now on. Who did so before is told, where there is something to tell."""
-        before = self.holder(new.component)
+        """Somebody commands it from now on. With a reason from whoever does so now, who is told.
 
-        def write(tx: Tx) -> None:
-            helm.put(tx, new)
-            people = [audit.about(new.person, person=new.person)]
-            people += [audit.about(by, given_by=by)] if by != new.person else []
-            people += [audit.about(before.person, taken_from=before.person)] if before else []
-            audit.record(
-                tx,
-                "commander",
-                *people,
-                component=new.component,
-                component_session=session,
-                seconds=round(new.until - self._now()),
-                reason=audit.digest(reason) if reason else None,
-            )
-            if before is not None and told is not None:
-                outbox.queue(tx, Post(before.place, told, Lane.ANSWER, reply_to=before.reply_to))
+        Raises Refused where somebody else commands it, and no reason is given.
+        """
+        async with self._changing:
+            before = self.holder(new.component)
+            if not reason:
+                self.check(by, [new.component])
+            taken_from = before if before is not None and before.person not in (by, new.person) else None
 
-        await self._store.write(write)
-        self._held[new.component] = new
+            def write(tx: Tx) -> None:
+                helm.put(tx, new)
+                people = [audit.about(new.person, person=new.person)]
+                people += [audit.about(by, given_by=by)] if by != new.person else []
+                people += [audit.about(taken_from.person, taken_from=taken_from.person)] if taken_from else []
+                people += [audit.about(by, reason=audit.digest(reason))] if reason else []
+                seconds = round(new.until - self._now())
+                audit.record(
+                    tx, "commander", *people, component=new.component, component_session=session, seconds=seconds
+                )
+                if taken_from is not None and told is not None:
+                    outbox.queue(tx, Post(taken_from.place, told, Lane.ANSWER, reply_to=taken_from.reply_to))
+
+            await self._store.write(write)
+            self._held[new.component] = new
         self._queued()
 
+    async def give(self, component: str, by: str, new: Held, *, session: str) -> Held:
+        """Whoever commands it hands it over, for as long as they had it. Raises Refused where somebody else does."""
+        new = dataclasses.replace(new, until=self.mine(component, by).until)
+        await self.take(new, by=by, session=session)
+        return new
+
+    def mine(self, component: str, person: str) -> Held:
+        """That somebody commands it. Raises Refused where they do not."""
+        held = self.holder(component)
+        if held is None or held.person != person:
+            who = f"{held.person} commands {component}, and not you" if held else f"nobody commands {component} alone"
+            raise Refused(f"Not done: {who}.", hint="!commander shows who commands what.")
+        return held
+
     async def end(self, component: str, person: str) -> None:
-        """Whoever commanded it does no more."""
+        """Whoever commands it does no more. Raises Refused where somebody else does."""
+        async with self._changing:
+            self.mine(component, person)
 
-        def write(tx: Tx) -> None:
-            if helm.drop(tx, component):
-                audit.record(tx, "commander ended", audit.about(person, person=person), component=component)
+            def write(tx: Tx) -> None:
+                if helm.drop(tx, component):
+                    audit.record(tx, "commander ended", audit.about(person, person=person), component=component)
 
-        await self._store.write(write)
-        self._held.pop(component, None)
+            await self._store.write(write)
+            self._held.pop(component, None)
 
     def _counts(self, held: Held) -> bool:
-        is_listed = self._people.named(held.person) is not None
-        return held.until > self._now() and is_listed and not self._people.is_suspended(held.person)
+        holder = self._people.named(held.person)
+        may = holder is not None and holder.role >= Role.OPERATOR and not self._people.is_suspended(held.person)
+        return may and held.since - CLOCK_S <= self._now() < held.until

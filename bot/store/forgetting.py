@@ -19,7 +19,10 @@ GOES = (
     ("course", "UPDATE course SET person = '(forgotten)', words = '' WHERE id = ?", ("id",)),
     (  # its number is not given again: the desk counts on rising ones
         "inbox",
-        "UPDATE inbox SET account = '', device = '', text = '', event = lower(hex(randomblob(16))) WHERE id = ?",
+        (
+            "UPDATE inbox SET account = '', device = '', text = '', planned_by = '',"
+            " event = lower(hex(randomblob(16))) WHERE id = ?"
+        ),
         ("id",),
     ),
     ("pin", "DELETE FROM pin WHERE network = ? AND account = ?", ("network", "account")),

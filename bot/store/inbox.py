@@ -63,8 +63,8 @@ def accept(
         _INSERT, [_values(network, row, message, now) for row, message in enumerate(messages, start=newest + 1)]
     )
     tx.executemany(
-        "UPDATE inbox SET edited = 1 WHERE network = ? AND event = ? AND place = ? AND state <> 'done'"
-        " AND (? OR account = ?)",
+        "UPDATE inbox SET edited = 1 WHERE network = ?1 AND (event = ?2 OR planned_by = ?2) AND place = ?3"
+        " AND state <> 'done' AND (?4 OR account = ?5)",
         [(network, change.event, change.place.id, change.removed, change.account.id) for change in changes],
     )
     tx.execute(

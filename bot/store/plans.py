@@ -19,6 +19,11 @@ class Plan:
     due: float
     """When it is given next. All moments are in seconds since 1970."""
     every_s: float | None
+    is_stop: bool = False
+    resolved: str = ""
+    """What it was understood as, without anybody's own words."""
+    identity: str = ""
+    """By which its person's account was known, where it was."""
     runs: int = 0
     """How often it was given."""
 
@@ -33,7 +38,10 @@ class Plan:
         return self.due + (max(0.0, now - self.due) // self.every_s + 1) * self.every_s
 
 
-COLUMNS = "id, person, network, place, account, device, standing, event, text, made, due, every_s, runs"
+COLUMNS = (
+    "id, person, network, place, account, device, standing, event, text, made, due, every_s, is_stop, resolved,"
+    " identity, runs"
+)
 
 
 def add(tx: Tx, plan: Plan) -> None:
@@ -49,8 +57,19 @@ def add(tx: Tx, plan: Plan) -> None:
         asked.text,
     )
     tx.execute(
-        f"INSERT INTO plan ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - our own words
-        (plan.id, plan.person, *said, plan.made, plan.due, plan.every_s, plan.runs),
+        f"INSERT INTO plan ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - our own words
+        (
+            plan.id,
+            plan.person,
+            *said,
+            plan.made,
+            plan.due,
+            plan.every_s,
+            int(plan.is_stop),
+            plan.resolved,
+            plan.identity,
+            plan.runs,
+        ),
     )
 
 
@@ -95,6 +114,9 @@ def _plan(  # the columns, in their order
     made: float,
     due: float,
     every_s: float | None,
+    is_stop: int,
+    resolved: str,
+    identity: str,
     runs: int,
 ) -> Plan:
     asked = Message(
@@ -102,9 +124,9 @@ def _plan(  # the columns, in their order
         account=Account(network, account),
         event=event,
         text=text,
-        standing=Standing(standing),
+        standing=Standing(standing) if standing in set(Standing) else Standing.RELAYED,  # which may do nothing
         device=device,
         sent_ms=int(made * 1000),
         age_s=0.0,
     )
-    return Plan(id_, person, asked, made, due, every_s, runs)
+    return Plan(id_, person, asked, made, due, every_s, bool(is_stop), resolved, identity, runs)

@@ -166,7 +166,7 @@ def _jobs(tx: Tx, whom: Whom) -> list[Row]:
 
 
 def _plans(tx: Tx, whom: Whom) -> list[Row]:
-    names = "id, person, network, place, account, device, standing, event, text, made, due, every_s, runs"
+    names = "id, person, network, place, account, device, standing, event, text, made, due, every_s, resolved, runs"
     return _rows(tx, names, "FROM plan WHERE person = ? ORDER BY due, id", whom.name)
 
 

@@ -251,6 +251,9 @@ STEPS = (
         made     REAL NOT NULL,
         due      REAL NOT NULL,
         every_s  REAL,
+        is_stop  INTEGER NOT NULL,
+        resolved TEXT NOT NULL,
+        identity TEXT NOT NULL,
         runs     INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE helm (

@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 import threading
 import time
+import traceback
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -318,8 +319,11 @@ def _unsealed(_: Tx) -> None:
 def _read(work: Callable[[Tx], T], tx: Tx) -> T:
     try:
         return work(tx)
-    except sqlite3.Error as error:
-        raise _own(error) from error
+    except Exception as error:
+        traceback.clear_frames(error.__traceback__)  # a cursor in them would hold all readers at this moment
+        if isinstance(error, sqlite3.Error):
+            raise _own(error) from error
+        raise
 
 
 def _own(error: BaseException) -> Exception:

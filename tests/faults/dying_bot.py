@@ -189,7 +189,7 @@ async def live(folder: Path, batches: Sequence[Sequence[tuple[str, str]]], steps
             maintenance=Maintenance(store, registry.groups_of),
             jobs=Jobs(store, bell, registry, ROOT, "tocsin", publish=publish, queued=out.wake),
             helm=Helm(store, people, queued=out.wake),
-            plans=Plans(store, people, queued=out.wake, receive=lambda _: None),
+            plans=Plans(store, people, queued=out.wake),
             bell=bell,
             store=store,
             people=people,

@@ -50,6 +50,9 @@ async def test_a_swarm_repairs_is_changed_while_it_does_and_shows_curves_and_map
         assert (await field.answer("!weather swarm noise=10%")).words.startswith("DONE swarm weather")
         mine = await field.answer("!commander swarm")
         assert "alice commands swarm until" in mine.words
+        await field.bot.stop()
+        await field.begun()
+        await ready(field, boot_clock())
         assert "alice commands swarm" in (await field.answer("!customize swarm speed=2", "bob")).words
         assert (await field.answer("!customize swarm speed=2")).words.startswith("DONE swarm customize")
         assert "In command: bob" in (await field.answer("!commander take swarm alice sleeps", "bob")).words

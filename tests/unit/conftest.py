@@ -130,7 +130,7 @@ def system(
         maintenance=Maintenance(store, registry.groups_of),
         jobs=Jobs(store, bell, registry, ROOT, "tocsin", publish=publish, queued=lambda: None),
         helm=Helm(store, people, queued=lambda: None),
-        plans=Plans(store, people, queued=lambda: None, receive=lambda _: None),
+        plans=Plans(store, people, queued=lambda: None),
         store=store,
         people=people,
         identities=Identities(store, people),

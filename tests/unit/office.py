@@ -73,7 +73,7 @@ async def office(store: Store, people: People, *components: Component) -> AsyncG
             maintenance=maintenance,
             jobs=Jobs(store, t.bell, registry, ROOT, "tocsin", publish=t.broker.publish, queued=lambda: None),
             helm=Helm(store, people, queued=lambda: None),
-            plans=Plans(store, people, queued=lambda: None, receive=lambda _: None),
+            plans=Plans(store, people, queued=lambda: None),
             store=store,
             people=people,
             identities=Identities(store, people),

@@ -23,11 +23,13 @@ HERE = Place("chat", "room")
 class Room:
     """Where they say something, and hear what comes of it."""
 
-    def __init__(self, store: Store, system: System, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, store: Store, system: System, *, now: Callable[[], float] = time.time, limits: Limits = LIMITS
+    ) -> None:
         self.store = store
         self.system = system
         self._numbers = iter(range(1_000))
-        self.desk = Desk(system, queued=lambda: None, now=now, limits=LIMITS)
+        self.desk = Desk(system, queued=lambda: None, now=now, limits=limits)
         self.intake = Intake("chat", store, self.desk, system.approvals, system.plans, queued=lambda: None)
 
     def message(

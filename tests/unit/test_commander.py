@@ -11,12 +11,15 @@ import pytest_asyncio
 
 from bot.fleet.helm import Helm
 from bot.fleet.registry import Listed, Registry
-from bot.store import Store, forgetting, helm, reporting
+from bot.store import Store, audit, forgetting, helm, jobs, reporting
+from bot.store.jobs import Job
+from bot.store.jobs import State as JobState
 from bot.store.reporting import Whom
 from bot.system import System
 from bot.words.errors import Refused
 from bot.words.message import Message
-from tests.unit.room import Room
+from bot.words.people import Role
+from tests.unit.room import HERE, Room
 from wire.birth import Birth, Offer
 from wire.messages import Shown, State
 
@@ -96,7 +99,7 @@ async def test_it_is_handed_over_and_given_up(bridge: Bridge) -> None:
     assert [(each.person, each.until) for each in bridge.helm.everything()] == [("otto", until[0])]
     await bridge.does("!commander end swarm", "olga", "otto commands swarm, and not you")
     await bridge.does("!commander end swarm", "otto", "nobody commands swarm alone any more")
-    await bridge.does("!commander end swarm", "otto", "Nobody commands swarm alone")
+    await bridge.does("!commander end swarm", "otto", "nobody commands swarm alone")
     assert "Nobody commands a simulation alone" in await bridge.said("!commander", "olga")
 
 
@@ -110,6 +113,61 @@ async def test_it_ends_by_itself_and_with_the_rights_of_its_holder(bridge: Bridg
     bridge.system.people.suspend("olga")
     bridge.helm.check("otto", ["swarm"])
     assert bridge.helm.everything() == []
+
+
+async def test_of_two_who_take_it_at_once_one_has_it(bridge: Bridge) -> None:
+    asked = [bridge.message("!commander swarm", who) for who in ("olga", "otto")]
+    await bridge.intake.accept(asked, cursor="c")
+    await bridge.settled()
+    told = [await bridge.told(each) for each in asked]
+    (held,) = bridge.helm.everything()
+    assert [("In command" in each, "commands swarm until" in each) for each in told].count((True, True)) == 1
+    assert held.person == ("olga" if "In command" in told[0] else "otto")
+    assert len(await bridge.records("commander")) == 1
+
+
+async def test_of_one_who_takes_it_and_one_who_gives_it_up_both_are_told_what_is_so(bridge: Bridge) -> None:
+    await bridge.does("!commander swarm", "olga")
+    asked = [bridge.message("!commander take swarm now", "otto"), bridge.message("!commander end swarm", "olga")]
+    await bridge.intake.accept(asked, cursor="c")
+    await bridge.settled()
+    told = [await bridge.told(each) for each in asked]
+    assert ("In command" in told[0], [each.person for each in bridge.helm.everything()]) == (True, ["otto"])
+    assert "Over" in told[1] or "otto commands swarm" in told[1]
+
+
+async def test_its_end_is_recorded_and_nobody_else_cancels_meanwhile(bridge: Bridge, store: Store) -> None:
+    await bridge.does("!commander swarm", "olga")
+    runs = Job("1f" * 16, "swarm", "5e" * 16, "repair", "{}", "olga", HERE, "", True, 1.0, 2.0, JobState.RUNNING)
+    await store.write(lambda tx: jobs.add(tx, runs))
+    await bridge.does(f"!cancel {runs.id[:8]}", "otto", "Not run: olga commands swarm until")
+    await bridge.does("!commander end swarm", "olga", "Over")
+    (ended,) = await bridge.records("commander ended")
+    assert (ended["person"], ended["component"]) == ("olga", "swarm")
+
+
+@pytest.mark.parametrize("gone", ["birth", "role", "clock"])
+async def test_nobody_keeps_others_out_for_ever(bridge: Bridge, gone: str) -> None:
+    await bridge.does("!commander swarm", "olga")
+    match gone:
+        case "birth":
+            bridge.system.registry.decommissioned("swarm")
+            await bridge.does("!commander take swarm it is gone", "otto", "otto commands swarm until")
+        case "role":
+            holder = bridge.system.people["olga"]
+            object.__setattr__(holder, "role", Role.VIEWER)
+            bridge.helm.check("otto", ["swarm"])
+        case _:
+            bridge.ahead = -3600
+            bridge.helm.check("otto", ["swarm"])
+
+
+async def test_what_is_said_in_private_words_stands_in_no_clear_part_of_the_record(
+    bridge: Bridge, store: Store
+) -> None:
+    await bridge.does("!commander take swarm she sleeps", "otto")
+    (entry,) = [each for each in await store.read(lambda tx: audit.last(tx, 9)) if each.kind == "commander"]
+    assert entry.fields.keys() == {"kind", "at", "session", "component", "component_session", "seconds"}
 
 
 async def test_it_outlives_a_restart(bridge: Bridge, store: Store) -> None:

@@ -1,3 +1,5 @@
+"""The stand-in in the test's own process, and people who talk to it."""
+
 from collections.abc import AsyncIterator
 
 import aiohttp
