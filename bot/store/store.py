@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import inspect
 import queue
 import secrets
 import sqlite3
@@ -320,10 +321,21 @@ def _read(work: Callable[[Tx], T], tx: Tx) -> T:
     try:
         return work(tx)
     except Exception as error:
-        traceback.clear_frames(error.__traceback__)  # a cursor in them would hold all readers at this moment
+        _let_go_of_cursors(error)
         if isinstance(error, sqlite3.Error):
             raise _own(error) from error
         raise
+
+
+def _let_go_of_cursors(error: Exception) -> None:
+    """What a read has left half done would hold all later reads at its moment, as long as anybody has its error.
+
+    An error that is raised anew may have passed through coroutines before: those are at work, and stay.
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if not frame.f_code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+            with contextlib.suppress(RuntimeError):  # it runs: it is ours
+                frame.clear()
 
 
 def _own(error: BaseException) -> Exception:

@@ -156,18 +156,22 @@ async def test_a_connection_that_breaks_between_the_pictures_and_the_end_loses_n
 
 
 async def test_what_ends_while_the_broker_is_away_is_shown_when_it_is_back(broker: LocalBroker, tmp_path: Path) -> None:
-    enrolment, painter = enrolled(broker), Painter()
-    bot = Bot(enrolment)
-    async with running(bot, Engine(painter.component, enrolment, tmp_path / "latch")):
-        await ready(bot)
-        await bot.lets()
-        order = await bot.orders("draw", {"count": 2, "size": 1000})
-        async with asyncio.timeout(PATIENCE):
-            await painter.begun.wait()
-        await broker.kill()
-        painter.go_on.set()
-        await broker.start()
-        end, there = await end_of(bot, order)
+    bot, painter = Bot(enrolled(broker)), Painter()
+    async with Cable(broker.address) as cable:
+        engine = Engine(painter.component, enrolled(broker, cable.port), tmp_path / "latch")
+        async with running(bot, engine):
+            await ready(bot)
+            await bot.lets()
+            order = await bot.orders("draw", {"count": 2, "size": 1000})
+            async with asyncio.timeout(PATIENCE):
+                await painter.begun.wait()
+            cable.cut()
+            await broker.kill()
+            painter.go_on.set()
+            await broker.start()
+            await ready(bot)  # who comes later is given what is kept in whatever order the broker likes
+            cable.mend()
+            end, there = await end_of(bot, order)
     assert (end.state, len(end.pictures), are_named(end, there)) == (JobState.DONE, 2, True)
     assert came_first(bot)
 
