@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from bot.bridge import Unreadable
+from bot.channels import Channels
 from bot.desk.approvals import Approvals
 from bot.desk.conclusion import DISK_MAY_STAND_S
 from bot.desk.desk import Desk
@@ -36,7 +37,9 @@ class Intake:
         *,
         queued: Callable[[], None],
         alarms: Alarms | None = None,
+        channels: Channels | None = None,
     ) -> None:
+        self._channels = channels
         self._network = network
         self._store = store
         self._desk = desk
@@ -62,8 +65,7 @@ class Intake:
         def write(tx: Tx) -> list[Received]:
             fresh = [message for message in messages if not self._desk.is_answered_apart(message)]
             new = inbox.accept(tx, self._network, fresh, cursor, changes)
-            self._approvals.void(tx, self._network, changes)
-            self._plans.void(tx, self._network, changes)
+            self._spread(tx, new, changes)
             if alarms:
                 alarms.write(tx, bursts)
             return new
@@ -87,8 +89,16 @@ class Intake:
         self._desk.receive(new)
         if alarms:
             alarms.written(bursts)
-        if changes or bursts:
+        if changes or bursts or self._channels is not None:
             self._queued()
+
+    def _spread(self, tx: Tx, new: Sequence[Received], changes: Sequence[Change]) -> None:
+        """What follows from it for others, in the same commit."""
+        self._approvals.void(tx, self._network, changes)
+        self._plans.void(tx, self._network, changes)
+        if self._channels is not None:
+            self._channels.pass_on(tx, [each.message for each in new])
+            self._channels.change(tx, self._network, changes)
 
     async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
         """Have the stops among messages go out now, and the others answered where a disk takes nothing."""

@@ -20,6 +20,7 @@ import structlog
 
 from bot import __version__, keys
 from bot.bridge import Attentive, Bridge, Explaining, Office, Verifying
+from bot.channels import Channels
 from bot.desk.approvals import Approvals
 from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
@@ -181,6 +182,7 @@ async def _run_parts(
         ways_out=ways_out,
         file_sets=settings.sets,
         alarms=settings.bot.alarms,
+        channels=settings.channels,
         connected=lambda: link.connected,
         attending=lambda message: _attending(bridges, message),
         verifying=lambda: {network: each for network, each in bridges.items() if isinstance(each, Verifying)},
@@ -190,7 +192,9 @@ async def _run_parts(
     )
     desk = Desk(system, queued=queued, after_a_crash=after_a_crash)
     plans.attach(desk, ways_out.keys())
-    bridges = _bridges(settings, system, desk, queued)
+    channels = Channels(settings.channels, settings.people, is_encrypted=settings.is_encrypted)
+    await store.write(channels.announce)
+    bridges = _bridges(settings, system, desk, channels, queued)
     ways_out.update({network: Outgoing(network, bridge, store) for network, bridge in bridges.items()})
     housekeeping = Housekeeping(store, settings.bot.alarms, queued=queued)
 
@@ -229,7 +233,9 @@ async def _for_ever() -> None:
     await asyncio.get_running_loop().create_future()
 
 
-def _bridges(settings: Settings, system: System, desk: Desk, queued: Callable[[], None]) -> dict[str, Bridge]:
+def _bridges(
+    settings: Settings, system: System, desk: Desk, channels: Channels, queued: Callable[[], None]
+) -> dict[str, Bridge]:
     """All that are configured, each with a folder of its own."""
     bridges: dict[str, Bridge] = {}
     alarms = Alarms(
@@ -242,7 +248,16 @@ def _bridges(settings: Settings, system: System, desk: Desk, queued: Callable[[]
         own = settings.bot.folder / network
         own.mkdir(mode=0o700, exist_ok=True)
         back = functools.partial(_back, system, network)
-        intake = Intake(network, system.store, desk, system.approvals, system.plans, queued=queued, alarms=alarms)
+        intake = Intake(
+            network,
+            system.store,
+            desk,
+            system.approvals,
+            system.plans,
+            queued=queued,
+            alarms=alarms,
+            channels=channels,
+        )
         bridges[network] = plugin.open(
             section, Office(own, settings.people, system.store, intake, system.identities, back)
         )

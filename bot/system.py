@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from bot.bridge import Explaining, Verifying
+from bot.channels import Channel
 from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
 from bot.desk.plans import Plans
@@ -54,6 +55,8 @@ class System:
     """Whether the configuration file sets a key. What is changed from chat does not outlive the next start then."""
     alarms: tuple[Place, ...] = ()
     """Where the bot speaks of itself."""
+    channels: Sequence[Channel] = ()
+    """Places that are one conversation."""
     connected: Callable[[], bool] = lambda: True
     """Whether there is a connection to the broker."""
     attending: Callable[[Message], AbstractContextManager[None]] = lambda _: contextlib.nullcontext()

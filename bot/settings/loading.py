@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from bot.bridge import Plugin, find_plugins
+from bot.channels import Channel
 from bot.desk.command import NAME
 from bot.fleet.registry import Listed
 from bot.settings.file import File, Key
@@ -15,6 +16,7 @@ from bot.settings.mistakes import Mistake, Mistakes, from_pydantic, key, quoted,
 from bot.settings.sections import (
     AuditSettings,
     BotSettings,
+    ChannelSettings,
     CommandSettings,
     ComponentSettings,
     HealthSettings,
@@ -22,6 +24,7 @@ from bot.settings.sections import (
     PersonSettings,
 )
 from bot.stop.bell import Enrolled
+from bot.words.message import Place
 from bot.words.people import Account, People, Person
 from wire.envelope import PublicKey
 from wire.fields import ID
@@ -29,7 +32,7 @@ from wire.fields import ID
 S = TypeVar("S", bound=BaseModel)
 
 OURS = ("bot", "mqtt", "audit", "health")
-NAMED = ("people", "components", "commands")
+NAMED = ("people", "components", "commands", "channels")
 """Sections of which there is one for each name: `[people.alice]`."""
 MOST_STOP_KEYS = 256
 """Of all people together: components are told of all of them in one message."""
@@ -63,6 +66,17 @@ class Settings:
             for name, each in _each(parts, "components", ComponentSettings).items()
         }
         self.commands = _each(parts, "commands", CommandSettings)
+        self.channels = tuple(
+            Channel(name, each.places, each.alerts, each.share_encrypted)
+            for name, each in _each(parts, "channels", ChannelSettings).items()
+        )
+
+    def is_encrypted(self, place: Place) -> bool:
+        """Whether what is said at a place is encrypted end to end."""
+        if place.network not in self.bridges:
+            return False
+        plugin, section = self.bridges[place.network]
+        return plugin.is_encrypted(section, place)
 
     def sets(self, dotted: str) -> bool:
         """Whether the file itself has this key."""
@@ -90,6 +104,8 @@ def load(path: Path) -> Settings:
     reading.refuse_shared_accounts()
     reading.sections("components", ComponentSettings, _is_id, "small letters, digits and hyphens")
     reading.sections("commands", CommandSettings, _is_command, "one or two words of small letters")
+    reading.sections("channels", ChannelSettings, _is_id, "small letters, digits and hyphens")
+    reading.refuse_shared_places()
     reading.refuse_shared_keys()
     reading.refuse_what_no_command_takes()
     reading.know_accounts()
@@ -189,6 +205,15 @@ class _Reading:
                 holder = holders.setdefault(account, name)
                 if holder != name:
                     self.wrong(("people", name, account.network), f"{account.id} is {holder}'s already")
+
+    def refuse_shared_places(self) -> None:
+        """What is said in a place of two channels would go round between them."""
+        holders: dict[Place, str] = {}
+        for name, channel in _each(self.parts, "channels", ChannelSettings).items():
+            for place in channel.places:
+                holder = holders.setdefault(place, name)
+                if holder != name:
+                    self.wrong(("channels", name, "places"), f"{place} is in the channel {holder} already")
 
     def know_accounts(self) -> None:
         """Tell networks of all accounts that are listed, unless a person's section is wrong: some would be missing."""

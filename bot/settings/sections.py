@@ -19,6 +19,7 @@ from wire.errors import BadMessage
 from wire.fields import ID
 from wire.messages import ROOT
 from wire.tls import Tls, Untrusted
+from wire.work import Severity
 
 T = TypeVar("T")
 
@@ -84,6 +85,13 @@ def _danger(danger: object) -> Danger:
         return Danger(danger)
     except ValueError:
         raise ValueError(f"must be {', '.join(map(str, list(Danger)[:-1]))} or {list(Danger)[-1]}") from None
+
+
+def _severity(severity: object) -> Severity | None:
+    try:
+        return None if severity is None else Severity(severity)
+    except ValueError:
+        raise ValueError(f"must be {listed(map(str, Severity), 'or')}") from None
 
 
 def _account(account: str) -> str:
@@ -243,6 +251,18 @@ class AuditSettings(Section):
     """The broker keeps the newest one."""
     witness_places: Annotated[tuple[Annotated[Place, BeforeValidator(_place)], ...], AfterValidator(_once)] = ()
     """Where people have them."""
+
+
+class ChannelSettings(Section):
+    """One `[channels.NAME]` section: places that are one conversation."""
+
+    places: Annotated[
+        tuple[Annotated[Place, BeforeValidator(_place)], ...], AfterValidator(_once), Field(min_length=1, max_length=50)
+    ]
+    alerts: Annotated[Severity | None, BeforeValidator(_severity)] = None
+    """Alerts of components that are told there: those of at least this severity."""
+    share_encrypted: Flag = False
+    """Whether what is said in an encrypted room is passed on to places that are not encrypted."""
 
 
 class PersonSettings(Section):

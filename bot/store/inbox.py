@@ -147,6 +147,18 @@ def count_open(tx: Tx, most: int = MOST_COUNTED) -> list[Open]:
     return [Open(*row) for row in rows]
 
 
+def writer_of(tx: Tx, place: Place, event: str) -> Message | None:
+    """Who wrote something, and how sure that is. Its words are gone once it is dealt with."""
+    row = tx.execute(
+        "SELECT account, device, standing FROM inbox WHERE network = ? AND event = ? AND place = ?",
+        (place.network, event, place.id),
+    ).fetchone()
+    if row is None:
+        return None
+    account, device, standing = row
+    return Message(place, Account(place.network, account), event, "", Standing(standing), device, 0, 0.0)
+
+
 def was_edited(tx: Tx, row: int) -> bool:
     """Whether a message was edited or removed since it came in, as far as is known in this very transaction."""
     found = tx.execute("SELECT edited FROM inbox WHERE id = ?", (row,)).fetchone()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from bot.store import digest, documents
+from bot.store import digest, documents, said
 from bot.store.store import Tx
 from bot.words import packed
 from bot.words.message import Lane, Place, Post
@@ -137,11 +137,24 @@ def sent(tx: Tx, row: int, event: str) -> None:
         (now, event, row),
     ).fetchall():
         if subject is not None:
+            origin = said.Said.of(subject)
+            if origin is not None:  # who answers the copy answers the original
+                said.link(tx, said.Said(Place(network, place), event), origin)
             tx.execute(
                 "UPDATE outbox SET state = 'merged', ended = ?, document = x''"
                 " WHERE network = ? AND place = ? AND subject = ? AND state = 'waiting' AND id < ?",
                 (now, network, place, subject, row),
             )
+
+
+def spoke_of(tx: Tx, place: Place, subject: str) -> str | None:
+    """The event of what was said last on a subject in a place; empty where it only waits. None where nothing was."""
+    found = tx.execute(
+        "SELECT iif(state = 'sent', event, '') FROM outbox WHERE network = ? AND place = ? AND subject = ?"
+        " AND state IN ('sent', 'waiting') ORDER BY state = 'sent' DESC, id DESC LIMIT 1",
+        (place.network, place.id, subject),
+    ).fetchone()
+    return None if found is None else found[0] or ""
 
 
 def failed(tx: Tx, row: int, error: str) -> None:

@@ -3,8 +3,12 @@
 import dataclasses
 import time
 
+import orjson
+
 from bot.store.store import Tx
 from bot.words.message import Place
+
+COPIES = "said "
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -13,6 +17,19 @@ class Said:
 
     place: Place
     event: str
+
+    @property
+    def subject(self) -> str:
+        """What its copies are about: a newer copy of the same is an edit."""
+        return f"{COPIES}{orjson.dumps([self.place.network, self.place.id, self.event]).decode()}"
+
+    @classmethod
+    def of(cls, subject: str) -> "Said | None":
+        """The original, where something on this subject is a copy."""
+        if not subject.startswith(COPIES):
+            return None
+        network, place, event = orjson.loads(subject.removeprefix(COPIES))
+        return cls(Place(network, place), event)
 
 
 def link(tx: Tx, copy: Said, origin: Said) -> None:

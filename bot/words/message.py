@@ -67,6 +67,8 @@ class Message:
     """How old it was on the server's clock when it reached us."""
     addressed: bool = False
     """It was said to the bot alone or by naming it, so that a command needs no prefix."""
+    replies_to: str = ""
+    """The event that it answers, where it answers one."""
     planned_by: str = ""
     """The event of the message that planned it, where nobody has just said it: `bot/desk/plans.py`."""
 
@@ -88,6 +90,8 @@ class Change:
     """Who changed it."""
     removed: bool = False
     """It was taken back, by its writer or by a moderator. Else it was edited, which only its writer can do."""
+    text: str = ""
+    """What stands there now, where that can be read."""
 
 
 class Lane(enum.IntEnum):
@@ -98,6 +102,8 @@ class Lane(enum.IntEnum):
     ALERT = 2
     PROGRESS = 3
     WITNESS = 4
+    TALK = 5
+    """What people have written in another place."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

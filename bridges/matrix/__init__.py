@@ -5,6 +5,11 @@ from bridges.matrix.bridge import MatrixBridge
 from bridges.matrix.examining import examine
 from bridges.matrix.settings import MatrixSettings
 
-plugin = Plugin(settings=MatrixSettings, open=MatrixBridge, examine=examine)
+plugin = Plugin(
+    settings=MatrixSettings,
+    open=MatrixBridge,
+    examine=examine,
+    is_encrypted=lambda section, place: place.id not in section.unencrypted_rooms,
+)
 
 __all__ = ["plugin"]

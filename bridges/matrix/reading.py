@@ -30,6 +30,7 @@ class Spoken:
 
     text: str
     addressed: bool
+    replies_to: str = ""
 
 
 def spoken(event: Event, room: MatrixRoom, me: str) -> Spoken | None:
@@ -44,7 +45,13 @@ def spoken(event: Event, room: MatrixRoom, me: str) -> Spoken | None:
     alone = sum(not user.invited for user in room.users.values()) == 2  # noqa: PLR2004 - the bot and one person
     words = text.strip() if rest is None else rest
     # Half a surrogate pair is valid JSON and no text: no database takes it.
-    return Spoken(words.encode(errors="replace").decode(), addressed=alone or rest is not None)
+    answered = cast("object", relation.get("m.in_reply_to"))
+    replied = cast("dict[str, object]", answered).get("event_id") if isinstance(answered, dict) else None
+    return Spoken(
+        words.encode(errors="replace").decode(),
+        addressed=alone or rest is not None,
+        replies_to=replied if is_name(replied) else "",
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,6 +61,8 @@ class Changed:
     event: str
     by: str
     removed: bool
+    text: str = ""
+    """What stands there now, where that can be read and is words."""
 
 
 def changed(event: Event | BadEvent | UnknownBadEvent) -> Changed | None:
@@ -72,7 +81,15 @@ def changed(event: Event | BadEvent | UnknownBadEvent) -> Changed | None:
         return None
     else:  # newer rooms have it within, and older homeservers only there
         target, removed = source.get("redacts", content_of(source).get("redacts")), True
-    return Changed(target, by, removed) if is_name(target) and is_name(by) else None
+    if not (is_name(target) and is_name(by)):
+        return None
+    return Changed(target, by, removed, "" if removed else _new_words(event))
+
+
+def _new_words(event: Event | BadEvent | UnknownBadEvent) -> str:
+    new = _within(content_of(event.source), "m.new_content")
+    body = new.get("body") if isinstance(event, RoomMessageText) else None
+    return body.encode(errors="replace").decode().strip() if isinstance(body, str) else ""
 
 
 def sealed(event: Event | BadEvent | UnknownBadEvent, room: MatrixRoom) -> Unreadable | None:

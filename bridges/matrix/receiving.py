@@ -246,7 +246,13 @@ class Receiver:
         """What others have edited or taken back, also where nobody can read into what."""
         found = ((changed(event), room) for event, room in events)
         return [
-            Change(Place(NETWORK, room.room_id), change.event, Account(NETWORK, change.by), removed=change.removed)
+            Change(
+                Place(NETWORK, room.room_id),
+                change.event,
+                Account(NETWORK, change.by),
+                removed=change.removed,
+                text=change.text,
+            )
             for change, room in found
             if change is not None and change.by != self._me
         ]
@@ -268,6 +274,7 @@ class Receiver:
             sent_ms=int(min(event.server_timestamp, LATEST_MS)),
             age_s=0.0,
             addressed=words.addressed,
+            replies_to=words.replies_to,
         )
 
 

@@ -88,7 +88,7 @@ def test_the_quote_of_a_reply_is_left_out_and_a_quote_of_ones_own_is_not() -> No
     room = room_of(BOT, ALICE, "@bob:example.org")
     reply = spoken(said(body, {"m.relates_to": {"m.in_reply_to": {"event_id": "$0"}}}), room, BOT)
     assert reply is not None
-    assert reply.text == "!approve"
+    assert (reply.text, reply.replies_to) == ("!approve", "$0")
     quote = spoken(said(body), room, BOT)
     assert quote is not None
     assert quote.text == body
@@ -139,6 +139,28 @@ REPLACES = {"m.relates_to": {"rel_type": "m.replace", "event_id": "$1"}}
 )
 def test_an_edit_and_a_redaction_change_what_they_name(event: Event, removed: bool) -> None:
     assert changed(event) == Changed("$1", ALICE, removed=removed)
+
+
+@pytest.mark.parametrize(
+    ("new", "text"),
+    [
+        ({"msgtype": "m.text", "body": " hello\ud800 "}, "hello?"),
+        ({"body": 5}, ""),
+        (["hello"], ""),
+        (None, ""),
+    ],
+)
+def test_an_edit_that_can_be_read_says_what_stands_there_now(new: object, text: str) -> None:
+    assert changed(event_of("m.room.message", {**REPLACES, "m.new_content": new})) == Changed(
+        "$1", ALICE, removed=False, text=text
+    )
+
+
+@pytest.mark.parametrize("answered", [5, {}, {"event_id": 5}, {"event_id": "a\nb"}])
+def test_who_answers_nothing_that_has_a_name_answers_nothing(answered: object) -> None:
+    words = spoken(said("yes", {"m.relates_to": {"m.in_reply_to": answered}}), room_of(BOT, ALICE), BOT)
+    assert words is not None
+    assert words.replies_to == ""
 
 
 @pytest.mark.parametrize(
