@@ -27,6 +27,8 @@ from bot.desk.catalogue import Catalogue
 from bot.desk.desk import Desk
 from bot.desk.plans import Plans
 from bot.desk.rest import Rest
+from bot.fleet.alerted import Sink
+from bot.fleet.alerts import Alerts
 from bot.fleet.claims import Claims
 from bot.fleet.helm import Helm
 from bot.fleet.jobs import Jobs
@@ -162,7 +164,19 @@ async def _run_parts(
     await helm.read()
     plans = Plans(store, settings.people, queued=queued)
     claims = Claims(store, settings.bot.alarms, queued=queued)
-    listener = Listener(root, bell, registry, claimed=claims, talk=jobs.hear, name=settings.bot.name)
+    alerts = Alerts(
+        store,
+        [Sink(each.places, each.alerts) for each in settings.channels if each.alerts is not None],
+        root,
+        knows=bell.knows,
+        connected=lambda: link.connected and f"{root}/alert-active/+/+" not in link.refused,
+        connection=lambda: link.counts.reconnects,
+        queued=queued,
+    )
+    await alerts.read()
+    listener = Listener(
+        root, bell, registry, claimed=claims, talk=jobs.hear, name=settings.bot.name, alerted=alerts.hear
+    )
     await listener.subscribe(link)
     publisher, of_the_record = parts_of_the_record(settings, store, link, queued=queued)
     system = System(
@@ -216,6 +230,7 @@ async def _run_parts(
             [
                 Part("housekeeping", housekeeping.run),
                 Part("jobs", jobs.run),
+                Part("alerts", alerts.run),
                 *of_the_record,
                 *_health(settings, system, desk, link, listener, supervisor, bridges, publisher),
             ],

@@ -22,13 +22,15 @@ Talk = Callable[[str, str, bytes], bool]
 """To be told of answers to commands, and of jobs: the kind, the rest of the topic, the message. False: nobody's."""
 Claimed = Callable[[str, tuple[str, ...]], Awaitable[None]]
 """To be told of each birth: the component, and what it claims now."""
+Alerted = Callable[[str, str, bytes], None]
+"""To be told of alerts: the kind, the rest of the topic, the message. Raises BadMessage."""
 LOGGED_EVERY_S = 60.0
 MOST_LOGGED = 128
 """Refusals that are logged within that time, each of another topic, so that no flood of them fills the log."""
 
 
 class Listener:
-    """Subscribes to births, states, stops, and to what is said of jobs."""
+    """Subscribes to births, states, stops, to what is said of jobs, and to alerts where somebody wants to know."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Listener:
         claimed: Claimed,
         talk: Talk,
         name: str,
+        alerted: Alerted | None = None,
         clock: Callable[[], float] = boot_clock,
     ) -> None:
         self._root = root
@@ -47,6 +50,7 @@ class Listener:
         self._claimed = claimed
         self._talk = talk
         self._name = name
+        self._alerted = alerted
         self._clock = clock
         self._logged: collections.OrderedDict[str, float] = collections.OrderedDict()
         """When a refusal was logged, by topic, oldest first."""
@@ -63,6 +67,9 @@ class Listener:
         await link.subscribe(f"{self._root}/picture/+/+", qos=1)  # what is kept comes in the order of the subscriptions
         await link.subscribe(f"{self._root}/job/+/+", qos=1)
         await link.subscribe(f"{self._root}/lease/+", others_only=True)  # nobody else should give any
+        if self._alerted is not None:
+            await link.subscribe(f"{self._root}/alert/+", qos=1)
+            await link.subscribe(f"{self._root}/alert-active/+/+", qos=1)
 
     def receive(self, delivery: Delivery) -> Awaitable[None] | None:
         """One message. Statements are many, and are only put by here."""
@@ -72,6 +79,12 @@ class Listener:
             return None
         if kind in ("reply", "job", "picture"):
             self._talk(kind, component, delivery.payload)
+            return None
+        if kind in ("alert", "alert-active") and self._alerted is not None:
+            try:
+                self._alerted(kind, component, delivery.payload)
+            except BadMessage as error:
+                self._refuse(delivery.topic, str(error))
             return None
         return self._receive(kind, component, delivery)
 

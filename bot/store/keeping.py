@@ -31,11 +31,14 @@ class Swept:
     said: int = 0
     jobs: int = 0
     pictures: int = 0
+    alerts: int = 0
 
     @property
     def total(self) -> int:
         """Nothing is left to do where it is 0."""
-        return self.inbox + self.outbox + self.words + self.requests + self.said + self.jobs + self.pictures
+        return (
+            self.inbox + self.outbox + self.words + self.requests + self.said + self.jobs + self.pictures + self.alerts
+        )
 
 
 def sweep(tx: Tx, now: float, most: int = MOST_AT_ONCE) -> Swept:
@@ -94,6 +97,12 @@ def sweep(tx: Tx, now: float, most: int = MOST_AT_ONCE) -> Swept:
             tx,
             "DELETE FROM picture WHERE rowid IN (SELECT rowid FROM picture WHERE at < ? LIMIT ?)",
             max(now - ROWS_S, _oldest_to_keep(tx)),
+            most,
+        ),
+        alerts=_change(
+            tx,
+            "DELETE FROM alert WHERE rowid IN (SELECT rowid FROM alert WHERE cleared < ? LIMIT ?)",
+            now - ROWS_S,
             most,
         ),
     )

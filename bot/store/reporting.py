@@ -197,6 +197,7 @@ TABLES: Mapping[str, Find | str] = {
     "plan": _plans,
     "helm": _helm,
     "picture": "what components have shown",
+    "alert": "what components have raised",
     "person_key": _person_key,
     "tree": "hashes",
     "tile": "hashes",

@@ -278,6 +278,18 @@ STEPS = (
         PRIMARY KEY (job, component, number)
     ) STRICT;
     CREATE INDEX picture_at ON picture (at);
+    CREATE TABLE alert (
+        component TEXT NOT NULL,
+        key       TEXT NOT NULL,
+        id        TEXT NOT NULL,
+        severity  TEXT NOT NULL,
+        message   TEXT NOT NULL,
+        raised    REAL NOT NULL,
+        cleared   REAL,
+        told      TEXT NOT NULL,
+        PRIMARY KEY (component, key, id)
+    ) STRICT;
+    CREATE INDEX alert_cleared ON alert (cleared);
     """,
 )
 
