@@ -69,6 +69,21 @@ def run(config: Config = Path("config.toml")) -> None:
         asyncio.run(_until_told(runtime.run(loaded)))
 
 
+@app.command("reload")
+def reload_it(config: Config = Path("config.toml")) -> None:
+    """Have the running bot take its configuration anew, and show what changes.
+
+    It ends with 1 where that cannot be: then nothing has changed, but for rights that were taken away.
+    """
+    with telling.errors_told():
+        loaded = _load(config)
+        from bot.reloading import asking
+
+        answer = asking.ask(loaded)
+        telling.show(answer.shown, Console(highlight=False))
+        raise typer.Exit(not answer.good)
+
+
 @configuration.command("check")
 def check(config: Config = Path("config.toml")) -> None:
     """Read the file and tell all that is wrong with it."""
@@ -189,7 +204,7 @@ def issue_stop_key(
         if loaded.mqtt.tls:
             typer.echo("The broker speaks TLS: look whether the files in 'tls' of its 'broker' are right over there.")
         typer.echo(f"Bring it to {person}, as ~/.config/tocsin/stop.key, and remove it here.")
-        typer.echo(f"In {config}, {person}'s section must say this. It counts once the bot was started again:")
+        typer.echo(f"In {config}, {person}'s section must say this. It counts after `tocsin reload`:")
         typer.echo(f"\n{enrol.stop_key_line(person, (*theirs, str(issued.key.public)))}")
 
 
@@ -201,7 +216,7 @@ def list_stop_keys(config: Config = Path("config.toml")) -> None:
         telling.show(_stop_keys(loaded).shown(), Console(highlight=False))
         if loaded.stop_keys:
             typer.echo("\nTo revoke one at once, in chat: !stop-key revoke ID")
-            typer.echo("Or remove it from the file, and start the bot again.")
+            typer.echo("Or remove it from the file: tocsin reload")
 
 
 @bot_key.command("rotate")

@@ -217,13 +217,13 @@ class Plugin(Generic[Section]):
 
     settings: type[Section]
     open: Callable[[Section, Office], Bridge]
-    is_encrypted: Callable[[Section, Place], bool] = lambda _section, _place: False
-    """Whether what is said at a place is encrypted end to end."""
     examine: Callable[[Section, Patient], Findings] | None = None
     """Looks at what the bridge needs and says what is wrong, for `tocsin doctor`. It changes nothing anywhere.
 
     The bot may run beside it: what only one process may open, it leaves alone.
     """
+    is_encrypted: Callable[[Section, Place], bool] = lambda _section, _place: False
+    """Whether what is said at a place is encrypted end to end."""
 
 
 def find_plugins() -> dict[str, Callable[[], "Plugin[BaseModel]"]]:

@@ -50,8 +50,7 @@ class Channels:
         is_encrypted: Callable[[Place], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._of: Mapping[Place, Channel] = {place: channel for channel in channels for place in channel.places}
-        self._all = channels
+        self.take(channels)
         self._people = people
         self._is_encrypted = is_encrypted
         self._limit = Limit(AT_ONCE, PER_SECOND, clock=clock)
@@ -59,12 +58,17 @@ class Channels:
         """How much was not passed on since the places were told, by channel."""
         self.counts = {"passed_on": 0, "kept_back": 0, "stemmed": 0}
 
+    def take(self, channels: Sequence[Channel]) -> None:
+        """From now on these are all."""
+        self.all = tuple(channels)
+        self._of: Mapping[Place, Channel] = {place: channel for channel in channels for place in channel.places}
+
     def announce(self, tx: Tx) -> None:
         """Say in encrypted rooms from when on what is said there goes to places that are not, and from when on not."""
-        shared = {channel.name: channel for channel in self._all if channel.share_encrypted and self._clear_of(channel)}
+        shared = {channel.name: channel for channel in self.all if channel.share_encrypted and self._clear_of(channel)}
         digests = {name: audit.digest(" ".join(map(str, channel.places))) for name, channel in shared.items()}
         new, gone = keychain.note_keys(tx, ROLE, digests)
-        for channel in self._all:
+        for channel in self.all:
             if channel.name in new:
                 names = ", ".join(map(str, self._clear_of(channel)))
                 words = text(strong("From now on what is said here is passed on", Tone.WARN), f" in clear, to: {names}")

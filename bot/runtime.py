@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import faulthandler
 import functools
+import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,8 +23,6 @@ from bot import __version__, keys
 from bot.bridge import Attentive, Bridge, Explaining, Office, Verifying
 from bot.channels import Channels
 from bot.desk.approvals import Approvals
-from bot.desk.authority import Authority
-from bot.desk.catalogue import Catalogue
 from bot.desk.desk import Desk
 from bot.desk.plans import Plans
 from bot.desk.rest import Rest
@@ -42,9 +41,9 @@ from bot.outgoing import Outgoing
 from bot.record.opening import opened
 from bot.record.parts import parts_of_the_record
 from bot.record.publishing import Publisher
+from bot.reloading import Live, LiveStopKeys, Reloader
 from bot.settings import Effect, Settings, noting, weigh
 from bot.stop.bell import Bell
-from bot.stopkeys import StopKeys
 from bot.store import Store, Tx, audit, outbox, overlay
 from bot.supervisor import A_MOMENT_S, Part, Supervisor
 from bot.system import System
@@ -80,6 +79,7 @@ class _Alive:
 
 async def run(settings: Settings) -> None:
     """Be the bot until cancelled. It is the whole life of its event loop: threads cannot be used after it."""
+    reload = _heard_at_sighup()
     folder = settings.bot.folder
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -92,8 +92,8 @@ async def run(settings: Settings) -> None:
             try:
                 broke_off = await store.write(functools.partial(_record_the_start, settings))
                 key = await keys.settled(folder, key, store)
-                stop_keys = await _apply_what_was_changed_from_chat(settings, store)
-                await _run_parts(settings, store, key, stop_keys, after_a_crash=broke_off)
+                live = Live(settings, await _apply_what_was_changed_from_chat(settings, store))
+                await _run_parts(store, key, live, reload, after_a_crash=broke_off)
             finally:
                 # A part that does not stop, or a thread that hangs in the disk, would keep the process for ever.
                 faulthandler.dump_traceback_later(END_WITHIN_S, exit=True, file=sys.__stderr__ or sys.stderr)
@@ -105,7 +105,14 @@ async def run(settings: Settings) -> None:
             faulthandler.cancel_dump_traceback_later()
 
 
-async def _apply_what_was_changed_from_chat(settings: Settings, store: Store) -> StopKeys:
+def _heard_at_sighup() -> asyncio.Event:
+    """Set whenever somebody wants the configuration taken anew. The signal ends nothing any more."""
+    heard = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, heard.set)
+    return heard
+
+
+async def _apply_what_was_changed_from_chat(settings: Settings, store: Store) -> LiveStopKeys:
     """What people changed since the file was written holds on, where the file does not say otherwise."""
     changes = weigh(await store.read(overlay.entries), settings)
     for change in changes:
@@ -117,12 +124,11 @@ async def _apply_what_was_changed_from_chat(settings: Settings, store: Store) ->
         elif entry.value:
             settings.people.suspend(change.person)
             log.info("suspended from chat", person=change.person, by=entry.by)
-    return StopKeys.of(settings, changes)
+    return LiveStopKeys.of(settings, changes)
 
 
-async def _run_parts(
-    settings: Settings, store: Store, key: PrivateKey, stop_keys: StopKeys, *, after_a_crash: bool
-) -> None:
+async def _run_parts(store: Store, key: PrivateKey, live: Live, reload: asyncio.Event, *, after_a_crash: bool) -> None:
+    settings = live.settings
     supervisor = Supervisor()
     ways_out: dict[str, Outgoing] = {}
 
@@ -145,7 +151,7 @@ async def _run_parts(
         settings.enrolled,
         publish=link.publish,
         queued=queued,
-        stop_keys=stop_keys.counting(),
+        stop_keys=live.stop_keys.counting(),
         alarms=settings.bot.alarms,
         remark=maintenance.remark,
     )
@@ -166,7 +172,7 @@ async def _run_parts(
     claims = Claims(store, settings.bot.alarms, queued=queued)
     alerts = Alerts(
         store,
-        [Sink(each.places, each.alerts) for each in settings.channels if each.alerts is not None],
+        lambda: [Sink(each.places, each.alerts) for each in live.channels.all if each.alerts is not None],
         root,
         knows=bell.knows,
         connected=lambda: link.connected and f"{root}/alert-active/+/+" not in link.refused,
@@ -179,8 +185,10 @@ async def _run_parts(
     )
     await listener.subscribe(link)
     publisher, of_the_record = parts_of_the_record(settings, store, link, queued=queued)
+    approvals = Approvals(store, queued=queued)
+    reloader = Reloader(live, store, bell, (approvals, plans), asked=reload, queued=queued)
     system = System(
-        catalogue=Catalogue.installed(settings.commands),
+        catalogue=live.catalogue,
         registry=registry,
         bell=bell,
         maintenance=maintenance,
@@ -190,25 +198,24 @@ async def _run_parts(
         store=store,
         people=settings.people,
         identities=Identities(store, settings.people, settings.bot.alarms, queued=queued),
-        authority=Authority(settings.bot.run_from),
-        approvals=Approvals(store, queued=queued),
+        authority=live.authority,
+        approvals=approvals,
         rest=Rest(),
         ways_out=ways_out,
-        file_sets=settings.sets,
+        file_sets=reloader.sets,
         alarms=settings.bot.alarms,
-        channels=settings.channels,
+        channels=lambda: live.channels.all,
         connected=lambda: link.connected,
         attending=lambda message: _attending(bridges, message),
         verifying=lambda: {network: each for network, each in bridges.items() if isinstance(each, Verifying)},
         explaining=lambda: {network: each for network, each in bridges.items() if isinstance(each, Explaining)},
         witnessed=publisher.notes,
-        stop_keys=stop_keys,
+        stop_keys=live.stop_keys,
     )
     desk = Desk(system, queued=queued, after_a_crash=after_a_crash)
     plans.attach(desk, ways_out.keys())
-    channels = Channels(settings.channels, settings.people, is_encrypted=settings.is_encrypted)
-    await store.write(channels.announce)
-    bridges = _bridges(settings, system, desk, channels, queued)
+    await store.write(live.channels.announce)
+    bridges = _bridges(settings, system, desk, live.channels, queued)
     ways_out.update({network: Outgoing(network, bridge, store) for network, bridge in bridges.items()})
     housekeeping = Housekeeping(store, settings.bot.alarms, queued=queued)
 
@@ -231,6 +238,7 @@ async def _run_parts(
                 Part("housekeeping", housekeeping.run),
                 Part("jobs", jobs.run),
                 Part("alerts", alerts.run),
+                Part("reload", reloader.run),
                 *of_the_record,
                 *_health(settings, system, desk, link, listener, supervisor, bridges, publisher),
             ],

@@ -55,7 +55,7 @@ class System:
     """Whether the configuration file sets a key. What is changed from chat does not outlive the next start then."""
     alarms: tuple[Place, ...] = ()
     """Where the bot speaks of itself."""
-    channels: Sequence[Channel] = ()
+    channels: Callable[[], Sequence[Channel]] = tuple[Channel, ...]
     """Places that are one conversation."""
     connected: Callable[[], bool] = lambda: True
     """Whether there is a connection to the broker."""

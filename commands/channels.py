@@ -17,7 +17,8 @@ LONGEST_ERROR = 120
 @command("channels", role=Role.VIEWER, action=Action.INSPECT, summary="Show which places are one conversation")
 async def show(call: Call) -> Document:
     """Each place with what waits for it, for how long, and what keeps it."""
-    if not call.system.channels:
+    channels = call.system.channels()
+    if not channels:
         return document("No channel is configured.")
     waits: dict[str, tuple[int, float]] = {}
     for each in await call.system.store.read(outbox.waiting_at):
@@ -26,7 +27,7 @@ async def show(call: Call) -> Document:
     troubles = {str(away.place): away.error for way_out in call.system.ways_out.values() for away in way_out.away()}
     now = time.time()
     rows: list[tuple[Span | str, ...]] = []
-    for channel in call.system.channels:
+    for channel in channels:
         for place in map(str, channel.places):
             count, oldest = waits.get(place, (0, now))
             error = cut(one_line(troubles.get(place, "")), LONGEST_ERROR)

@@ -9,7 +9,7 @@ from bot.words.document import Document, Span, Tone, document, mono, strong, tab
 from bot.words.errors import UsageError
 from bot.words.people import Role
 
-UNTIL_THE_NEXT_START = "The configuration file says otherwise: change it there too, or this ends at the next start."
+UNTIL_THE_NEXT_START = "The configuration file says otherwise: change it there, or this ends when it is read again."
 
 
 @command("people", role=Role.OPERATOR, action=Action.INSPECT, summary="Show who may do what, and by which accounts")
@@ -63,7 +63,7 @@ async def _at_stake(call: Call, person: PersonName) -> Stakes:
         raise UsageError(f"{person} is not suspended.", hint="!people shows who is.")
     if call.system.file_sets(_key(person)):
         raise UsageError(
-            f"The configuration file itself suspends {person}.", hint="Change it there, and start the bot again."
+            f"The configuration file itself suspends {person}.", hint="Change it there, and: tocsin reload"
         )
     listed = call.system.people[person]
     accounts = ", ".join(sorted(map(str, listed.accounts)))

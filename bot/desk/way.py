@@ -4,6 +4,7 @@ It writes no outcome itself, and never runs again what a crash cut off, except a
 """
 
 import asyncio
+import collections
 import dataclasses
 import functools
 import time
@@ -62,7 +63,8 @@ class Way:
         self._limits = limits or Limits()
         self._now = now
         self._all_slots = asyncio.Semaphore(MOST_AT_ONCE)
-        self._slots = {person.name: asyncio.Semaphore(MOST_OF_ONE) for person in system.people.listed}
+        self._slots = collections.defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(MOST_OF_ONE))
+        """By person."""
         self._hurried = Lately()
         """The commands that were run before the disk had their message."""
 
@@ -188,6 +190,8 @@ class Way:
         if command.action in (Action.STOP, Action.GOVERN) or command.urgent:
             return await self._perform(received, call, command, bound)
         async with self._slots[call.person.name], self._all_slots:
+            if not received.running:
+                self._check_still(call, command)
             return await self._perform(received, call, command, bound)
 
     async def _perform(self, received: Received, call: Call, command: Command, bound: Bound) -> Ran:
@@ -213,9 +217,19 @@ class Way:
             finally:
                 await writing
         await intent.before(self._system.store, self._intent(received, call, command, bound))
-        if self._system.people.holder_of(call.message.account) is None:
-            raise Refused(f"Not run: {call.person.name} was suspended just now.")
+        self._check_still(call, command)
         return await running.run(command, call, bound)
+
+    def _check_still(self, call: Call, command: Command) -> None:
+        """While it waited for others, or for the disk, rights may have been taken away."""
+        message = call.message
+        person = self._system.people.holder_of(message.account)
+        if person is None or person.name != call.person.name:
+            raise Refused(f"Not run: {call.person.name} was suspended just now.")
+        now = self._system.catalogue.called(command.name) or command
+        if now.demand.two_persons and not command.demand.two_persons:
+            raise Refused("Not run: by now two persons must agree to it.", hint="Give it anew.")
+        self._system.authority.check(person, message.standing, message.place.network, now.demand)
 
     def _intent(self, received: Received, call: Call, command: Command, bound: Bound) -> Work:
         def write(tx: Tx) -> None:

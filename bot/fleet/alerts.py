@@ -20,7 +20,7 @@ from bot.store import Store, Tx, alerts, outbox
 from bot.store.alerts import Raised
 from bot.words.document import Document
 from bot.words.errors import StoreError
-from bot.words.message import Lane, Post
+from bot.words.message import Lane, Place, Post
 from wire.errors import BadMessage
 
 GATHER_S = 0.1
@@ -55,7 +55,7 @@ class Alerts:
     def __init__(
         self,
         store: Store,
-        sinks: Sequence[Sink],
+        sinks: Callable[[], Sequence[Sink]],
         root: str,
         *,
         knows: Callable[[str], bool],
@@ -66,8 +66,7 @@ class Alerts:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._sinks = sinks
-        self._places = frozenset(place for sink in sinks for place in sink.places)
+        self._ask = sinks
         self._root = root
         self._knows = knows
         self._connected = connected
@@ -85,6 +84,15 @@ class Alerts:
         """On which connection we are, and since when."""
         self._flood = Flood(int(now()))
         self._some = asyncio.Event()
+
+    @property
+    def _sinks(self) -> Sequence[Sink]:
+        """Who asks for alerts now."""
+        return self._ask()
+
+    @property
+    def _places(self) -> frozenset[Place]:
+        return frozenset(place for sink in self._sinks for place in sink.places)
 
     async def read(self) -> None:
         """What lasted when the bot ended. Nothing is heard before."""

@@ -15,7 +15,22 @@ ELSEWHERE = (
     " their devices, and what was sent to a network is kept there."
 )
 MOMENTS = frozenset(
-    {"at", "received", "queued", "ended", "opened", "over", "since", "verified", "made", "expires", "until", "due", "raised", "cleared"}
+    {
+        "at",
+        "received",
+        "queued",
+        "ended",
+        "opened",
+        "over",
+        "since",
+        "verified",
+        "made",
+        "expires",
+        "until",
+        "due",
+        "raised",
+        "cleared",
+    }
 )
 """Columns in seconds since 1970."""
 

@@ -44,9 +44,21 @@ def effective(settings: Settings, changes: Iterable[Overlaid]) -> Document:
     return document(whole, table(("key", "value", "from"), rows))
 
 
+def values(settings: Settings) -> dict[Key, tuple[object, Span]]:
+    """Each key with its value, and as it may be shown."""
+    return {
+        (*path, name): (value, _value(name, value, settings.file.folder))
+        for path, part in settings.parts.items()
+        for name, value in _fields(part).items()
+    }
+
+
+def _fields(part: BaseModel) -> dict[str, object]:
+    return {name: getattr(part, name) for name in type(part).model_fields} | (part.model_extra or {})
+
+
 def _section(settings: Settings, path: Key, part: BaseModel, changes: Mapping[str, Overlaid]) -> Iterator[Row]:
-    values = {name: getattr(part, name) for name in type(part).model_fields} | (part.model_extra or {})
-    for name, value in values.items():
+    for name, value in _fields(part).items():
         change = changes.get(".".join((*path, name)))
         shown = mono(key((*path, name)))
         in_the_file = name in part.model_fields_set

@@ -32,8 +32,13 @@ def note(tx: Tx, settings: Settings) -> None:
         *(audit.about(person.name, section=f"{PEOPLE}.{person.name}") for person in named[:MOST_NAMED]),
         sections=others[:MOST_NAMED],
         count=len(changed),
-        digest=_digest([*sorted(digests.items())]),
+        digest=digest(settings),
     )
+
+
+def digest(settings: Settings) -> str:
+    """The whole of it in a few letters, as the record has it."""
+    return _digest([*sorted(_digests(settings))])
 
 
 def _digests(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 
 class Role(enum.IntEnum):
@@ -40,11 +40,8 @@ class People:
     """Everybody whom the configuration lists, found by account. Who is suspended has no account that counts."""
 
     def __init__(self, people: tuple[Person, ...] = ()) -> None:
-        self.listed = people
-        self._by_account = {account: person for person in people for account in person.accounts}
-        self._by_name = {person.name: person for person in people}
-        self._suspended: set[str] = set()
         self._watchers: list[Callable[[], None]] = []
+        self._list(people, frozenset())
 
     def holder_of(self, account: Account) -> Person | None:
         """The person behind an account; nobody where it is not listed, or where that person is suspended."""
@@ -85,9 +82,20 @@ class People:
         self._suspended.discard(name)
         self._tell()
 
+    def replace(self, people: tuple[Person, ...], suspended: Collection[str]) -> None:
+        """From now on these are all who are listed, and of them these are suspended."""
+        self._list(people, suspended)
+        self._tell()
+
     def watch(self, changed: Callable[[], None]) -> None:
         """Have this called whenever the accounts that count have changed."""
         self._watchers.append(changed)
+
+    def _list(self, people: tuple[Person, ...], suspended: Collection[str]) -> None:
+        self.listed = people
+        self._by_account = {account: person for person in people for account in person.accounts}
+        self._by_name = {person.name: person for person in people}
+        self._suspended = {person.name for person in people if person.name in suspended}
 
     def _tell(self) -> None:
         for changed in self._watchers:

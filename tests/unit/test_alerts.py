@@ -64,7 +64,7 @@ class Desk:
         """A new life of the bot on the same database."""
         self.alerts = Alerts(
             self.store,
-            self.sinks,
+            lambda: self.sinks,
             ROOT,
             knows=lambda component: component in ("oven", "crane"),
             connected=lambda: self.connected,

@@ -345,7 +345,9 @@ async def test_a_great_crowd_is_condensed_in_bounded_bites(store: Store) -> None
 
 
 @pytest.mark.parametrize("lane", Lane)
-async def test_what_tells_of_a_stop_bears_witness_or_was_said_by_people_is_never_condensed(store: Store, lane: Lane) -> None:
+async def test_what_tells_of_a_stop_bears_witness_or_was_said_by_people_is_never_condensed(
+    store: Store, lane: Lane
+) -> None:
     await queue(store, *(post(str(number), lane) for number in range(20)))
     await queue(store, *(post("elsewhere", lane, room="other") for _ in range(20)))
     taken = await condense(store, lane)

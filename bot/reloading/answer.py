@@ -1,0 +1,43 @@
+"""What a bot says of its last reload, in a file of its folder: `tocsin reload` reads it there. It is not the record."""
+
+import dataclasses
+from pathlib import Path
+
+import orjson
+
+from bot.private import write_private
+from bot.words.document import Document, document
+from bot.words.packed import dump, load
+
+NAME = "reload.json"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """It stands there from the moment on at which the bot takes SIGHUP."""
+
+    holder: str
+    """What the lock of the folder says of the process."""
+    file: str
+    """The configuration that it goes by."""
+    number: int = 0
+    """How often it was asked. At 0 nobody has."""
+    digest: str = ""
+    """Of what it has read. Empty where that could not be used."""
+    good: bool = True
+    shown: Document = dataclasses.field(default_factory=document)
+
+    def write(self, folder: Path) -> None:
+        """Have it there. Raises OSError where the disk does not take it."""
+        fields = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        write_private(folder / NAME, orjson.dumps({**fields, "shown": orjson.loads(dump(self.shown))}))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Answer | None":
+        """The last one; nothing where there is none that this version can read."""
+        try:
+            fields = orjson.loads((folder / NAME).read_bytes())
+            shown = load(orjson.dumps(fields.pop("shown")))
+            return cls(shown=shown, **fields)
+        except (FileNotFoundError, ValueError, TypeError, AttributeError, KeyError):
+            return None

@@ -1,0 +1,387 @@
+"""What a new configuration changes while the bot runs: what is shown, taken and given, and who is asked for it."""
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot import keys, settings
+from bot.desk import intent, way
+from bot.desk.authority import Action, Demand
+from bot.desk.call import Work
+from bot.desk.plans import Plans
+from bot.reloading import Live, LiveStopKeys, Reloader, asking
+from bot.reloading.answer import Answer
+from bot.reloading.changes import between, first_page
+from bot.reloading.holder import holder_of
+from bot.reloading.live import LiveAuthority, LiveCatalogue
+from bot.reloading.rights import Rights, suspended, suspended_by_file
+from bot.settings import Settings, noting, weigh
+from bot.stop.bell import Bell
+from bot.store import Store, audit
+from bot.store.lock import Lock
+from bot.store.overlay import Entry
+from bot.system import System
+from bot.words import packed
+from bot.words.document import document
+from bot.words.errors import SettingsError, TocsinError
+from bot.words.message import Standing
+from bot.words.people import Account, People, Person, Role
+from bot.words.plain import to_plain
+from tests.unit.room import Room
+from wire.envelope import PrivateKey
+
+KEY, OTHER = (str(PrivateKey(name.encode().ljust(32, b".")).public) for name in ("one", "other"))
+FILE = f"""\
+[bot]
+folder = "state"
+alarms = ["console:alice"]
+run_from = ["console"]
+[mqtt]
+host = "127.0.0.1"
+[console]
+socket = "socket"
+[people.alice]
+role = "commander"
+console = ["alice", "ali"]
+stop_keys = ["{KEY}"]
+[people.bob]
+role = "operator"
+console = ["bob"]
+[commands.status]
+role = "operator"
+"""
+EVE = '[people.eve]\nrole = "viewer"\n'
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """A file that is written again and again."""
+
+    path: Path
+
+    def with_(self, *replaced: tuple[str, str], more: str = "") -> Settings:
+        content = FILE
+        for old, new in replaced:
+            assert content.count(old) == 1, old
+            content = content.replace(old, new)
+        self.path.write_text(content + more)
+        return settings.load(self.path)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    return Written(tmp_path / "config.toml")
+
+
+def shown(old: Settings, new: Settings) -> str:
+    """What is said of a change, with its tables closed up."""
+    changes = between(old, old, suspended_by_file(old), new, suspended_by_file(new))
+    return "\n".join(" ".join(line.split()) for line in to_plain(changes.document("f")).splitlines())
+
+
+def rights(of: Settings) -> Rights:
+    return Rights.of(of, suspended_by_file(of), ())
+
+
+def test_what_counts_is_shown_apart_from_what_needs_a_restart(written: Written) -> None:
+    old = written.with_()
+    new = written.with_(
+        ('console = ["alice", "ali"]', 'console = ["alice"]'),
+        ('[people.bob]\nrole = "operator"', '[people.bob]\nsuspended = true\nrole = "operator"'),
+        ('[commands.status]\nrole = "operator"\n', "[health]\nport = 0\n[commands.drill]\ntwo_persons = false\n"),
+        ('host = "127.0.0.1"', 'host = "broker.example.org"'),
+    )
+    assert shown(old, new).splitlines() == [
+        "RELOADED f. From now on this counts:",
+        "",
+        "what before after",
+        "people.alice.console alice, ali alice",
+        "people.bob.suspended false true",
+        "commands.status.role operator –",
+        "",
+        "This needs a restart and does not count yet:",
+        "",
+        "what before after",
+        "mqtt.host 127.0.0.1 broker.example.org",
+        "health.port – 0",
+        "health.host – 127.0.0.1",
+    ]
+
+
+def test_nothing_is_said_of_what_only_looks_different(written: Written) -> None:
+    old = written.with_()
+    new = written.with_(('[commands.status]\nrole = "operator"\n', '[commands.status]\nrole = "operator" # so\n'))
+    assert shown(old, new) == "Nothing has changed that counts while I run, in f."
+
+
+def test_no_secret_is_shown(written: Written, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(f"hunter-{name}")
+        (tmp_path / name).chmod(0o600)
+    old = written.with_(("[console]", 'username = "tocsin"\npassword_file = "one"\n[console]'))
+    new = written.with_(("[console]", 'username = "tocsin"\npassword_file = "two"\n[console]'))
+    told = shown(old, new)
+    assert "mqtt.password_file file one file two" in told
+    assert "hunter" not in told
+
+
+def test_who_is_in_both_has_what_both_give(written: Written) -> None:
+    old = rights(written.with_())
+    new = rights(
+        written.with_(
+            ('role = "commander"\nconsole = ["alice", "ali"]', 'role = "viewer"\nconsole = ["ali", "alison"]'),
+            (KEY, OTHER),
+            ('[people.bob]\nrole = "operator"', '[people.carol]\nrole = "operator"'),
+            ('run_from = ["console"]\n', ""),
+        )
+    )
+    least = old.at_most(new)
+    assert least.people == (Person("alice", Role.VIEWER, frozenset({Account("console", "ali")})),)
+    assert (least.stop_keys, least.run_from) == ({}, frozenset())
+    assert least.commands == old.commands
+    assert old.at_most(old) == old
+
+
+def test_a_stop_key_that_another_person_has_now_counts_for_nobody_until_it_is_recorded(written: Written) -> None:
+    old = rights(written.with_())
+    new = rights(written.with_((f'stop_keys = ["{KEY}"]\n', ""), more=f'{EVE}stop_keys = ["{KEY}"]\n'))
+    assert old.at_most(new).stop_keys == {}
+
+
+def test_who_is_gone_suspended_or_without_an_account_may_do_nothing(written: Written) -> None:
+    new = rights(written.with_(('console = ["bob"]\n', ""), more=f'{EVE}console = ["eve"]\n'))
+    assert new.powerless(["alice", "bob", "gone", "eve"]) == ["bob", "gone"]
+    assert dataclasses.replace(new, suspended=frozenset({"eve"})).powerless(["eve"]) == ["eve"]
+
+
+@pytest.mark.parametrize(
+    ("line", "on_disk", "now", "by_file", "expected"),
+    [
+        ("", True, {"bob"}, set[str](), {"bob"}),
+        ("", False, {"bob"}, set[str](), {"bob"}),  # it was said a moment ago
+        ("", False, {"bob"}, {"bob"}, set[str]()),  # the file before had said it, and this one does not
+        ("suspended = false", True, {"bob"}, set[str](), set[str]()),  # the file wins, as at a start
+        ("suspended = true", False, set[str](), set[str](), {"bob"}),
+        ("", True, set[str](), set[str](), {"bob"}),  # who was not listed for a while
+    ],
+)
+def test_who_was_suspended_from_chat_stays_so_unless_the_file_says_otherwise(
+    written: Written, line: str, on_disk: bool, now: set[str], by_file: set[str], expected: set[str]
+) -> None:
+    new = written.with_(("[people.bob]", f"[people.bob]\n{line}"))
+    entries = [Entry("people.bob.suspended", value=True, by="alice", at=0.0)] if on_disk else []
+    assert suspended(new, weigh(entries, new), now, by_file) == expected
+
+
+def test_all_parts_have_what_is_taken_at_once(written: Written) -> None:
+    old = written.with_()
+    live = Live(old, LiveStopKeys.of(old, ()))
+    live.stop_keys.revoke(live.stop_keys.listed[0].id)
+    heard: list[bool] = []
+    live.people.watch(lambda: heard.append(live.people.holder_of(Account("console", "ali")) is None))
+    new = written.with_(
+        ('console = ["alice", "ali"]', 'console = ["alice"]'),
+        ('alarms = ["console:alice"]', 'alarms = ["console:bob"]'),
+        ('[commands.status]\nrole = "operator"\n', '[commands.drill]\nrole = "commander"\n'),
+        (f'["{KEY}"]', f'["{KEY}", "{OTHER}"]'),
+    )
+    live.take(rights(new))
+    assert heard == [True]
+    assert [str(place) for place in live.settings.bot.alarms] == ["console:bob"]
+    roles = {name: found.role for name in ("status", "drill") if (found := live.catalogue.called(name))}
+    assert roles == {"status": Role.VIEWER, "drill": Role.COMMANDER}
+    assert live.stop_keys.counting() == {OTHER: "alice"}
+    assert live.rights.people == new.people.listed
+
+
+def test_a_person_is_judged_by_the_role_of_now(people: People) -> None:
+    authority = LiveAuthority(people, frozenset())
+    olga, demand = people["olga"], Demand(Action.RUN, Role.OPERATOR)
+    assert authority.judge(olga, Standing.ATTESTED, "chat", demand).allowed
+    people.replace((dataclasses.replace(olga, role=Role.VIEWER),), ())
+    assert not authority.judge(olga, Standing.ATTESTED, "chat", demand).allowed
+
+
+@pytest_asyncio.fixture
+async def room(store: Store, system: System, people: People) -> AsyncGenerator[Room]:
+    system = dataclasses.replace(
+        system, catalogue=LiveCatalogue.installed(), authority=LiveAuthority(people, frozenset())
+    )
+    room = Room(store, system)
+    running = asyncio.create_task(room.desk.run())
+    yield room
+    running.cancel()
+    await asyncio.wait([running])
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "account", "why"),
+    [
+        ("olga", Role.VIEWER, "olga", "olga is a viewer"),
+        ("olga", Role.COMMANDER, "another", "olga was suspended just now"),
+        ("otto", Role.COMMANDER, "olga", "olga was suspended just now"),
+    ],
+)
+async def test_who_loses_a_right_while_the_record_is_written_does_nothing_any_more(
+    room: Room, people: People, monkeypatch: pytest.MonkeyPatch, name: str, role: Role, account: str, why: str
+) -> None:
+    original = intent.before
+
+    async def meanwhile(store: Store, work: Work) -> None:
+        await original(store, work)
+        people.replace((Person(name, role, frozenset({Account("chat", account)})),), ())
+
+    monkeypatch.setattr(intent, "before", meanwhile)
+    assert why in await room.said("!maintenance walker for 1h", "olga")
+    assert not room.system.maintenance.going_on()
+
+
+async def test_who_loses_all_rights_while_others_are_served_reads_nothing_any_more(room: Room, people: People) -> None:
+    slots = room.desk._way._slots["vera"]  # pyright: ignore[reportPrivateUsage] - all of them are taken
+    for _ in range(way.MOST_OF_ONE):
+        await slots.acquire()
+    message = room.message("!status", "vera")
+    await room.intake.accept([message], cursor="c")
+    while not slots._waiters:  # noqa: ASYNC110  # pyright: ignore[reportPrivateUsage] - there is no event for it
+        await asyncio.sleep(0)
+    people.replace(tuple(each for each in people.listed if each.name != "vera"), ())
+    slots.release()
+    await room.settled()
+    assert "vera was suspended just now" in await room.told(message)
+
+
+async def test_who_is_new_is_served(room: Room, people: People) -> None:
+    ned = Person("ned", Role.OPERATOR, frozenset({Account("chat", "ned")}))
+    people.replace((*people.listed, ned), ())
+    assert "walker" in await room.said("!status", "ned")
+
+
+async def test_what_by_now_takes_two_persons_is_not_run_by_one(
+    room: Room, monkeypatch: pytest.MonkeyPatch, written: Written
+) -> None:
+    catalogue = room.system.catalogue
+    assert isinstance(catalogue, LiveCatalogue)
+    wishes = written.with_(('[commands.status]\nrole = "operator"\n', "[commands.jobs]\ntwo_persons = true\n")).commands
+    original = intent.before
+
+    async def meanwhile(store: Store, work: Work) -> None:
+        await original(store, work)
+        catalogue.wish({"maintenance": wishes["jobs"]})
+
+    monkeypatch.setattr(intent, "before", meanwhile)
+    assert "by now two persons must agree" in await room.said("!maintenance walker for 1h", "olga")
+
+
+def test_only_a_bot_that_says_so_is_signalled(written: Written) -> None:
+    """It is this process that holds the folder: SIGHUP would end it."""
+    loaded = written.with_()
+    folder = loaded.bot.folder
+    with pytest.raises(TocsinError, match="No bot runs in"):
+        asking.ask(loaded)
+    lock = Lock(folder / f"{keys.DATABASE}.lock")
+    lock.take()
+    with contextlib.closing(contextlib.ExitStack()) as ending:
+        ending.callback(lock.free)
+        holder = holder_of(folder)
+        assert holder is not None
+        assert holder.process == os.getpid()
+        with pytest.raises(TocsinError, match="takes no reload: process"):
+            asking.ask(loaded)
+        Answer("process 1 on another, since then", str(written.path)).write(folder)
+        with pytest.raises(TocsinError, match="takes no reload: process"):
+            asking.ask(loaded)
+        Answer(holder.words, str(written.path.with_name("other.toml"))).write(folder)
+        with pytest.raises(SettingsError, match=r"goes by .*other\.toml"):
+            asking.ask(loaded)
+    assert holder_of(folder) is None
+
+
+def test_what_a_dead_process_has_left_holds_nothing(tmp_path: Path) -> None:
+    (tmp_path / f"{keys.DATABASE}.lock").write_text("process 1 on here, since 2026-01-01 00:00:00 UTC\n")
+    assert holder_of(tmp_path) is None
+
+
+def test_an_answer_comes_back_as_it_was_and_what_is_none_is_none(tmp_path: Path, written: Written) -> None:
+    assert Answer.read(tmp_path) is None
+    answer = Answer("h", "f", 3, noting.digest(written.with_()), good=False, shown=document("Not so."))
+    answer.write(tmp_path)
+    assert Answer.read(tmp_path) == answer
+    for other in ("{", "[]", "{}", '{"shown": 1}'):
+        (tmp_path / "reload.json").write_text(other)
+        assert Answer.read(tmp_path) is None
+
+
+def test_what_is_too_long_for_a_room_says_where_all_of_it_is(written: Written) -> None:
+    many = "".join(f'[people.p{each}]\nrole = "viewer"\nconsole = ["p{each}"]\n' for each in range(100))
+    old, new = written.with_(), written.with_(more=many)
+    whole = between(old, old, set(), new, set()).document("f")
+    assert "tocsin reload" in to_plain(first_page(whole))
+    assert len(to_plain(first_page(whole))) < len(to_plain(whole))
+
+
+@dataclasses.dataclass
+class Reloading:
+    """A reload beside a real store and bell."""
+
+    store: Store
+    live: Live
+    reloader: Reloader
+
+    async def told(self) -> dict[str, str]:
+        """What waits to be said, by place."""
+        rows = await self.store.read(lambda tx: tx.execute("SELECT place, document FROM outbox").fetchall())
+        return {place: to_plain(packed.load(said)) for place, said in rows}
+
+    async def kinds(self) -> list[str]:
+        return [each.kind for each in await self.store.read(audit.everything)]
+
+
+@pytest.fixture
+def reloading(store: Store, bell: Bell, written: Written) -> Reloading:
+    old = written.with_()
+    old.bot.folder.mkdir()
+    live = Live(old, LiveStopKeys.of(old, ()))
+    plans = Plans(store, live.people, queued=lambda: None)
+    return Reloading(store, live, Reloader(live, store, bell, (plans,), asked=asyncio.Event(), queued=lambda: None))
+
+
+async def test_the_rooms_of_before_hear_of_it_and_those_of_then(reloading: Reloading, written: Written) -> None:
+    new = written.with_(('alarms = ["console:alice"]', 'alarms = ["console:bob"]'))
+    await reloading.reloader._reload(new)  # pyright: ignore[reportPrivateUsage] - what a signal leads to
+    told = await reloading.told()
+    assert told.keys() == {"alice", "bob"}
+    assert all("bot.alarms" in said for said in told.values())
+    assert await reloading.kinds() == ["stop keys changed", "reloaded", "configuration changed"]
+
+
+async def test_where_the_record_cannot_be_trusted_nothing_is_given(reloading: Reloading, written: Written) -> None:
+    reloading.store.distrusted = "entry 3 is another one"
+    new = written.with_(('console = ["bob"]\n', ""), ('["alice", "ali"]', '["alice", "alison"]'))
+    await reloading.reloader._reload(new)  # pyright: ignore[reportPrivateUsage] - what a signal leads to
+    accounts = {str(each) for each in reloading.live.people.accounts_on("console")}
+    assert accounts == {"console:alice"}
+    assert "tocsin audit verify" in (await reloading.told())["alice"]
+    assert "reloaded" not in await reloading.kinds()
+    reloading.store.distrusted = ""
+    await reloading.reloader._reload(new)  # pyright: ignore[reportPrivateUsage] - what a signal leads to
+    assert {str(each) for each in reloading.live.people.accounts_on("console")} == {"console:alice", "console:alison"}
+
+
+async def test_what_breaks_inside_is_told_and_ends_nothing(reloading: Reloading) -> None:
+    await reloading.reloader._refuse(KeyError("x"))  # pyright: ignore[reportPrivateUsage] - what a plug-in may do
+    assert "It broke: KeyError. My log has more." in (await reloading.told())["alice"]
+
+
+async def test_a_command_that_this_run_has_not_loaded_waits_for_a_restart(
+    reloading: Reloading, written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = written.with_()
+    monkeypatch.setitem(new.commands, "lamp", new.commands["status"])
+    with pytest.raises(SettingsError, match=r"commands\.lamp  there is no such command"):
+        reloading.reloader._refuse_what_this_run_cannot_do(new)  # pyright: ignore[reportPrivateUsage] - see above
