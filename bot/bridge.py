@@ -222,6 +222,8 @@ class Plugin(Generic[Section]):
 
     The bot may run beside it: what only one process may open, it leaves alone.
     """
+    place_mistake: Callable[[Place], str] = lambda _: ""
+    """Why nothing that is said there has this place, though posts may find it: it goes by another name."""
     is_encrypted: Callable[[Section, Place], bool] = lambda _section, _place: False
     """Whether what is said at a place is encrypted end to end."""
 

@@ -111,6 +111,7 @@ def load(path: Path) -> Settings:
     reading.know_accounts()
     bridges = {network: plugins[network] for network in file.content if network in plugins}
     opened = {network: plugin for network, find in bridges.items() if (plugin := reading.network(network, find))}
+    reading.refuse_places_by_other_names(opened)
     if reading.mistakes:
         raise Mistakes(str(path), reading.mistakes)
     return Settings(file, reading.parts, opened)
@@ -214,6 +215,13 @@ class _Reading:
                 holder = holders.setdefault(place, name)
                 if holder != name:
                     self.wrong(("channels", name, "places"), f"{place} is in the channel {holder} already")
+
+    def refuse_places_by_other_names(self, plugins: Mapping[str, Plugin[Any]]) -> None:
+        """What is said there would not be known as said there, and would be passed on to nobody."""
+        for name, channel in _each(self.parts, "channels", ChannelSettings).items():
+            for place in channel.places:
+                if place.network in plugins and (what := plugins[place.network].place_mistake(place)):
+                    self.wrong(("channels", name, "places"), what, quoted(str(place)))
 
     def know_accounts(self) -> None:
         """Tell networks of all accounts that are listed, unless a person's section is wrong: some would be missing."""

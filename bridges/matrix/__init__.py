@@ -9,6 +9,9 @@ plugin = Plugin(
     settings=MatrixSettings,
     open=MatrixBridge,
     examine=examine,
+    place_mistake=lambda place: (
+        "" if place.id.startswith("!") else "must be a room's id, such as matrix:!abc:example.org"
+    ),
     is_encrypted=lambda section, place: place.id not in section.unencrypted_rooms,
 )
 

@@ -39,7 +39,7 @@ SECTIONS = OURS | {network: find().settings for network, find in find_plugins().
 @pytest.fixture
 def load(tmp_path: Path) -> Callable[[str], Settings]:
     (tmp_path / "secrets").mkdir()
-    for name in ("mqtt-password", "matrix-password"):
+    for name in ("mqtt-password", "matrix-password", "zulip-key"):
         secret = tmp_path / "secrets" / name
         secret.touch(mode=0o600)
         secret.write_text("sesame")
@@ -67,7 +67,7 @@ def test_it_is_good_as_it_is_and_without_its_comments(load: Callable[[str], Sett
 
 def test_it_is_good_with_everything_in_force(load: Callable[[str], Settings]) -> None:
     loaded = load(IN_A_COMMENT.sub("", EXAMPLE))
-    assert set(loaded.bridges) == {"console", "matrix"}
+    assert set(loaded.bridges) == {"console", "matrix", "zulip"}
     assert loaded.bot.alarms == (Place("matrix", "!room:example.org"),)
     assert loaded.bot.run_from == {"matrix"}
     assert loaded.audit.witness_files == (Path("/mnt/elsewhere/tocsin.checkpoints"),)

@@ -68,9 +68,9 @@ def test_a_misspelt_name_is_told_with_the_one_that_was_meant(told: Told, written
 
 
 def test_a_name_like_no_other_is_told_with_those_that_there_are(told: Told) -> None:
-    assert "people.alice.zulip  there is no such key; there is console, matrix, role, stop_keys, suspended" in told(
-        f"{MQTT}[people.alice]\nrole = 'viewer'\nzulip = []"
-    )
+    words = told(f"{MQTT}[people.alice]\nrole = 'viewer'\nirc = []")
+    known = "console, matrix, role, stop_keys, suspended, zulip"
+    assert f"people.alice.irc  there is no such key; there is {known}" in words
 
 
 def test_a_command_of_two_words_without_quotes_is_told_how_to_write_it(told: Told) -> None:
@@ -305,3 +305,25 @@ def as_toml(value: object) -> str:
 @given(content=st.dictionaries(NAMES, VALUES_OF_TOML | st.dictionaries(NAMES, VALUES_OF_TOML), max_size=6))
 def test_any_toml_is_settings_or_a_clear_error(tmp_path: Path, content: dict[str, Any]) -> None:
     tried_as_a_file(tmp_path, "\n".join(f"{as_toml(key)} = {as_toml(each)}" for key, each in content.items()).encode())
+
+
+ZULIP = "[zulip]\nsite = 'https://z.example.org'\nemail = 'a@z.example.org'\nkey_env = 'HOME'\n"
+
+
+@pytest.mark.parametrize(
+    ("places", "what"),
+    [
+        ("['zulip:lab/status']", "must be a channel's id and a topic in small letters, such as zulip:4/status"),
+        ("['zulip:4/Status']", "must be a channel's id and a topic in small letters"),
+        ("['zulip:4/']", "must be a channel's id and a topic in small letters"),
+        ("[]", "at least 1"),
+        ("['irc:lab']", "must be a network with a section in this file"),
+    ],
+)
+def test_a_place_of_a_channel_is_written_as_the_bot_calls_it(told: Told, places: str, what: str) -> None:
+    assert what in told(f"{MQTT}{ZULIP}[channels.lab]\nplaces = {places}\n")
+
+
+def test_a_place_is_in_one_channel_only(told: Told) -> None:
+    channels = "".join(f"[channels.{name}]\nplaces = ['zulip:4/status']\n" for name in ("lab", "hall"))
+    assert "zulip:4/status is in the channel lab already" in told(f"{MQTT}{ZULIP}{channels}")

@@ -1,0 +1,10 @@
+"""The Zulip bridge as its entry point offers it. It is imported only where `[zulip]` is configured."""
+
+from bot.bridge import Plugin
+from bridges.zulip.bridge import ZulipBridge
+from bridges.zulip.places import mistake_in
+from bridges.zulip.settings import ZulipSettings
+
+plugin = Plugin(settings=ZulipSettings, open=ZulipBridge, place_mistake=mistake_in)
+
+__all__ = ["plugin"]

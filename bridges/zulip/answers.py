@@ -1,0 +1,244 @@
+"""What a Zulip server answers, looked at before it is believed. What does not fit is an OddAnswer, never a crash."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bridges.zulip.errors import OddAnswer
+
+Json = dict[str, Any]
+LARGEST_ID = 2**53
+LATEST_S = 253_402_300_799
+"""The end of the year 9999."""
+LONGEST_NAME = 1000
+LONGEST_TEXT = 100_000
+MOST_PEOPLE = 1000
+LEAST_MESSAGE, LEAST_TOPIC = 100, 10
+"""A server that takes less is none."""
+
+Id = Annotated[int, Field(strict=True, ge=0, le=LARGEST_ID)]
+Number = Annotated[int, Field(strict=True, ge=-1, le=LARGEST_ID)]
+Time = Annotated[int | float, Field(ge=0, le=LATEST_S)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+Words = Annotated[str, Field(max_length=LONGEST_TEXT)]
+
+
+class Part(BaseModel):
+    """A part of an answer. Servers of other versions say more."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Sent(Part):
+    """A message was taken."""
+
+    id: Id
+
+
+class Channel(Part):
+    """A channel, as lists of them tell."""
+
+    stream_id: Id
+    name: Name
+
+
+class Subscriptions(Part):
+    """The channels that the bot is in."""
+
+    subscriptions: Annotated[list[Channel], Field(max_length=100_000)]
+
+
+class Registered(Subscriptions):
+    """A new queue, and what holds as it begins."""
+
+    queue_id: Annotated[str, Field(min_length=1, max_length=255)]
+    last_event_id: Number
+    max_message_id: Number = -1
+    realm_allow_message_editing: bool = True
+    realm_message_content_edit_limit_seconds: Annotated[int | None, Field(ge=0, le=LATEST_S)] = 600
+    max_message_length: Annotated[int, Field(ge=LEAST_MESSAGE, le=1_000_000)] = 10_000
+    max_topic_length: Annotated[int, Field(ge=LEAST_TOPIC, le=1000)] = 60
+
+
+class Profile(Part):
+    """The bot's own account."""
+
+    user_id: Id
+    email: Name
+    full_name: Name
+    bot_owner_id: Id | None = None
+    max_message_id: Number = -1
+
+
+class Person(Part):
+    """Somebody's account."""
+
+    role: Id = 0
+    is_admin: bool = False
+
+
+class Someone(Part):
+    """The answer that has a person in it."""
+
+    user: Person
+
+
+class Topic(Part):
+    """One topic of a channel, as its newest message spells it."""
+
+    name: Name
+
+
+class Topics(Part):
+    """All topics of a channel, the one with the newest message first."""
+
+    topics: Annotated[list[Topic], Field(max_length=1_000_000)]
+
+
+class Uploaded(Part):
+    """Where a file is now."""
+
+    uri: Annotated[str, Field(pattern=r"^/user_uploads/[A-Za-z0-9._~%/-]{1,1000}$")]
+
+
+class Batch(Part):
+    """Events, each still to be looked at."""
+
+    events: Annotated[list[Json], Field(max_length=1_000_000)]
+
+
+class Page(Part):
+    """Messages, each still to be looked at."""
+
+    messages: Annotated[list[Json], Field(max_length=5000)]
+    found_oldest: bool = False
+    found_newest: bool = False
+
+
+class Peer(Part):
+    """Who has part in a direct message."""
+
+    id: Id
+
+
+class Message(Part):
+    """A message as it stands now."""
+
+    id: Id
+    sender_id: Id
+    type: Name
+    content: Words
+    timestamp: Time
+    last_edit_timestamp: Time | None = None
+    stream_id: Id | None = None
+    subject: Name = ""
+    display_recipient: Annotated[list[Peer], Field(max_length=MOST_PEOPLE)] | Name = ""
+
+
+class MessageEvent(Part):
+    """Somebody has said something."""
+
+    message: Message
+
+
+class UpdateEvent(Part):
+    """A message was edited, or moved. Only what has content is an edit; the server itself may only have rendered it."""
+
+    message_id: Id
+    user_id: Id | None = None
+    content: Words | None = None
+    rendering_only: bool = False
+
+
+class DeleteEvent(Part):
+    """Messages are gone."""
+
+    message_ids: Annotated[list[Id], Field(max_length=100_000)] = []
+    message_id: Id | None = None
+
+
+class SubscriptionEvent(Part):
+    """The bot was let into channels, or put out."""
+
+    op: Name
+    subscriptions: Annotated[list[Channel], Field(max_length=100_000)] = []
+
+
+class StreamEvent(Part):
+    """Channels are there, are gone, or are called otherwise."""
+
+    op: Name
+    streams: Annotated[list[Channel], Field(max_length=100_000)] = []
+    stream_ids: Annotated[list[Id], Field(max_length=100_000)] = []
+    stream_id: Id | None = None
+    property: Name = ""
+    value: Any = None
+
+
+class NamedPerson(Part):
+    """Somebody's new name, where that is what changed."""
+
+    user_id: Id
+    full_name: Name | None = None
+
+
+class PersonEvent(Part):
+    """Somebody's account has changed."""
+
+    op: Name
+    person: NamedPerson
+
+
+class RealmEvent(Part):
+    """The organization's settings have changed."""
+
+    op: Name
+    property: Name = ""
+    value: Any = None
+    data: Json = {}
+
+
+P = TypeVar("P", bound=Part)
+
+
+def decoded(raw: bytes) -> Json:
+    """An object from the wire."""
+    try:
+        found: object = json.loads(raw.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        raise OddAnswer("Zulip's answer is no JSON.") from None
+    if not isinstance(found, dict):
+        raise OddAnswer("Zulip's answer is no object.")
+    return cast("Json", found)
+
+
+def read(part: type[P], body: object) -> P:
+    """One part of an answer. A stranger's words in it are never quoted in the error."""
+    try:
+        return part.model_validate(body)
+    except (ValidationError, RecursionError) as error:
+        where = _where(error) if isinstance(error, ValidationError) else "its depth"
+        raise OddAnswer(f"Zulip's answer has something odd in it ({part.__name__}: {where}).") from None
+
+
+def _where(error: ValidationError) -> str:
+    known = (str(step) for each in error.errors()[:3] for step in each["loc"][:1])
+    return ", ".join(sorted({step for step in known if step.isidentifier()}))[:100]
+
+
+def event_id(event: Json) -> int:
+    """By what an event is acknowledged."""
+    number = event.get("id")
+    if isinstance(number, bool) or not isinstance(number, int) or not -1 <= number <= LARGEST_ID:
+        raise OddAnswer("Zulip gives an event without a number.")
+    return number
+
+
+def last_of(events: Sequence[Json], last: int) -> int:
+    """The number of the newest event. A batch that moves nothing on would come again for ever."""
+    newest = max((event_id(event) for event in events), default=last)
+    if events and newest <= last:
+        raise OddAnswer("Zulip gives events that it gave before.")
+    return newest

@@ -1,0 +1,46 @@
+"""What a number of events brought: messages, and which earlier ones were edited or are gone."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from bot.words.message import Change, Message
+from bridges.zulip import answers
+from bridges.zulip.client import Answer
+from bridges.zulip.reading import Reader
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Altered:
+    """A message that is not what it was. What it was, and where, is looked up by its id."""
+
+    id: int
+    by: int
+    """Who edited it. Whoever takes one back is not told."""
+    removed: bool = False
+    text: str = ""
+    """What stands there now."""
+
+
+@dataclasses.dataclass(slots=True)
+class Taken:
+    """What is to be put into the inbox together."""
+
+    answer: Answer
+    """When it came, and what the server's clock said."""
+    said: list[answers.Message] = dataclasses.field(default_factory=list[answers.Message])
+    altered: list[Altered] = dataclasses.field(default_factory=list[Altered])
+    changes: list[Change] = dataclasses.field(default_factory=list[Change])
+    places: dict[int, Message] = dataclasses.field(default_factory=dict[int, Message])
+
+    def note(self, said: answers.Message, reader: Reader) -> None:
+        """Somebody said something. Where, is judged now: the bot may be put out of the channel by the next event."""
+        message = reader.message(said, 0.0)
+        if message is not None:
+            self.said.append(said)
+            self.places[said.id] = message
+
+    def messages(self) -> Sequence[Message]:
+        """The messages with their age as it is now."""
+        return [
+            dataclasses.replace(self.places[said.id], age_s=self.answer.age_s(said.timestamp)) for said in self.said
+        ]
