@@ -24,7 +24,7 @@ async def simulated(folder: Path) -> AsyncGenerator[tuple[Field, Process]]:
         await field.begun()
         command = [sys.executable, "-m", "components.swarm", path, "--latch", folder / "swarm.latch"]
         async with Process(command, folder / "swarm.log", env=environment(folder), name="swarm") as swarm:
-            await ready(field, 0.0)
+            await shows(field, "ready", 0.0)
             yield field, swarm
 
 
@@ -37,9 +37,9 @@ async def runs(field: Field, answer: Said) -> None:
     )
 
 
-async def ready(field: Field, since: float) -> None:
-    """Wait until the swarm takes jobs."""
-    await until(lambda: [each for _, each in field.wire.states("swarm", since) if each.shown == "ready"], "it is ready")
+async def shows(field: Field, how: str, since: float) -> None:
+    """Wait until the swarm says that it is so."""
+    await until(lambda: [each for _, each in field.wire.states("swarm", since) if each.shown == how], f"it is {how}")
 
 
 async def test_a_swarm_repairs_is_changed_while_it_does_and_shows_curves_and_maps(tmp_path: Path) -> None:
@@ -48,17 +48,6 @@ async def test_a_swarm_repairs_is_changed_while_it_does_and_shows_curves_and_map
         answer = await field.answer("!run-sim swarm bots=1e5 size=4096 damage=20% seeds=1..8 until=99%")
         await until(lambda: [each for each in field.said() if each.words.startswith("RUNNING swarm")], "it runs")
         assert (await field.answer("!weather swarm noise=10%")).words.startswith("DONE swarm weather")
-        mine = await field.answer("!commander swarm")
-        assert "alice commands swarm until" in mine.words
-        await field.bot.stop()
-        await field.begun()
-        await ready(field, boot_clock())
-        assert "alice commands swarm" in (await field.answer("!customize swarm speed=2", "bob")).words
-        assert (await field.answer("!customize swarm speed=2")).words.startswith("DONE swarm customize")
-        assert "In command: bob" in (await field.answer("!commander take swarm alice sleeps", "bob")).words
-        assert "alice sleeps" in (await field.hears("TAKEN", mine.to)).words
-        assert (await field.answer("!kill swarm 1%", "bob")).words.startswith("DONE swarm kill")
-        assert "Over" in (await field.answer("!commander end swarm", "bob")).words
         ended = await field.hears("DONE swarm repair", answer.to)
         assert "law" in ended.words
         assert "steps max" in ended.words
@@ -76,12 +65,23 @@ async def test_a_swarm_repairs_is_changed_while_it_does_and_shows_curves_and_map
         )
         assert (await field.answer("!at +1s run-sim swarm bots=1e3 size=128 seeds=1")).words.startswith("Planned")
         await until(lambda: len(field.news("DONE swarm repair")) == 2, "it runs at its time", field.last_words)
-        answer = await field.answer("!run-sim swarm bots=1e4 size=4096")
+        answer = await field.answer("!run-sim swarm bots=1e3 size=4096")
         await runs(field, answer)
+        mine = await field.answer("!commander swarm")
+        assert "alice commands swarm until" in mine.words
+        await field.bot.stop()
+        await field.begun()
+        await shows(field, "busy", boot_clock())
+        assert "alice commands swarm" in (await field.answer("!customize swarm speed=2", "bob")).words
+        assert (await field.answer("!customize swarm speed=2")).words.startswith("DONE swarm customize")
+        assert "In command: bob" in (await field.answer("!commander take swarm alice sleeps", "bob")).words
+        assert "alice sleeps" in (await field.hears("TAKEN", mine.to)).words
+        assert (await field.answer("!kill swarm 1%", "bob")).words.startswith("DONE swarm kill")
+        assert "Over" in (await field.answer("!commander end swarm", "bob")).words
         await swarm.stop()
         stopped = boot_clock()
         await swarm.start()
-        await ready(field, stopped)
+        await shows(field, "ready", stopped)
         lost = await field.hears("LOST swarm repair", answer.to)
         assert "To go on where it was: !run swarm resume" in lost.words
         on = await field.answer("!run swarm resume")

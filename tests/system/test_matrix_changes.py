@@ -17,7 +17,9 @@ async def test_the_inbox_hears_who_edited_which_message(stage: Stage) -> None:
         event = await alice.say(room, "!shutdown walkers")
         await stage.inbox.next()
         await alice.edit(room, event, "!shutdown all")
-        assert await stage.inbox.next_change() == Change(Place("matrix", room), event, Account("matrix", stage.alice))
+        assert await stage.inbox.next_change() == Change(
+            Place("matrix", room), event, Account("matrix", stage.alice), text="!shutdown all"
+        )
         await alice.say(room, "last")
         assert (await stage.inbox.next()).text == "last"
 
@@ -49,7 +51,9 @@ async def test_the_edit_of_a_stranger_carries_the_name_of_the_stranger(stage: St
         event = await alice.say(room, "!shutdown all")
         await stage.inbox.next()
         await mallory.edit(room, event, "!status")
-        assert await stage.inbox.next_change() == Change(Place("matrix", room), event, Account("matrix", stage.mallory))
+        assert await stage.inbox.next_change() == Change(
+            Place("matrix", room), event, Account("matrix", stage.mallory), text="!status"
+        )
 
 
 async def test_an_edit_that_the_bot_has_no_key_for_is_an_edit(stage: Stage) -> None:
