@@ -11,6 +11,8 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import structlog
+
 from bot.desk.limits import Limit
 from bot.store import Tx, audit, inbox, keychain, outbox, said
 from bot.store.said import Said
@@ -21,6 +23,8 @@ from bot.words.talk import passed_on
 from wire.work import Severity
 
 ROLE = "channel"
+log = structlog.get_logger(__name__)
+
 AT_ONCE, PER_SECOND = 60, 5.0
 """What one channel passes on. More of it is a loop, or a flood."""
 ENCRYPTED = frozenset({Standing.ATTESTED, Standing.SIGNED, Standing.UNPROVEN})
@@ -56,7 +60,7 @@ class Channels:
         self._limit = Limit(AT_ONCE, PER_SECOND, clock=clock)
         self._stemmed: dict[str, int] = {}
         """How much was not passed on since the places were told, by channel."""
-        self.counts = {"passed_on": 0, "kept_back": 0, "stemmed": 0}
+        self.counts = {"passed_on": 0, "kept_back": 0, "stemmed": 0, "passed_over": 0}
 
     def take(self, channels: Sequence[Channel]) -> None:
         """From now on these are all."""
@@ -93,10 +97,10 @@ class Channels:
                 self._stem(tx, channel)
                 continue
             self._stemmed.pop(channel.name, None)
-            origin = Said(message.place, message.event)
-            for place in self._others(channel, message):
-                reply_to = _copy_of(tx, _origin_of(tx, Said(message.place, message.replies_to)), place)
-                self._queue(tx, place, origin, self._words(message), reply_to)
+            try:
+                self._spread(tx, channel, message)
+            except (ValueError, TypeError) as error:  # no odd message keeps the others, and a stop, from being taken in
+                self._passed_over(message.place, error)
 
     def change(self, tx: Tx, network: str, changes: Sequence[Change]) -> None:
         """Have what was edited or taken back by its writer change everywhere."""
@@ -104,16 +108,31 @@ class Channels:
             channel = self._of.get(change.place)
             if channel is None or change.place.network != network or not (change.text or change.removed):
                 continue
-            origin = Said(change.place, change.event)
-            message = inbox.writer_of(tx, change.place, change.event)
-            is_its = message is not None and (change.removed or message.account == change.account)
-            if message is None or not is_its:
-                continue
-            edited = dataclasses.replace(message, text=change.text)
-            words = document(text("(taken back)")) if change.removed else self._words(edited)
-            for place in self._others(channel, message):
-                if outbox.spoke_of(tx, place, origin.subject) is not None:
-                    self._queue(tx, place, origin, words, None)
+            try:
+                self._spread_change(tx, channel, change)
+            except (ValueError, TypeError) as error:
+                self._passed_over(change.place, error)
+
+    def _spread(self, tx: Tx, channel: Channel, message: Message) -> None:
+        origin = Said(message.place, message.event)
+        for place in self._others(channel, message):
+            reply_to = _copy_of(tx, _origin_of(tx, Said(message.place, message.replies_to)), place)
+            self._queue(tx, place, origin, self._words(message), reply_to)
+
+    def _spread_change(self, tx: Tx, channel: Channel, change: Change) -> None:
+        origin = Said(change.place, change.event)
+        message = inbox.writer_of(tx, change.place, change.event)
+        if message is None or not (change.removed or message.account == change.account):
+            return
+        edited = dataclasses.replace(message, text=change.text)
+        words = document(text("(taken back)")) if change.removed else self._words(edited)
+        for place in self._others(channel, message):
+            if outbox.spoke_of(tx, place, origin.subject) is not None:
+                self._queue(tx, place, origin, words, None)
+
+    def _passed_over(self, place: Place, error: Exception) -> None:
+        self.counts["passed_over"] += 1
+        log.warning("what was said cannot be passed on", place=str(place), error=type(error).__name__)
 
     def _others(self, channel: Channel, message: Message) -> Iterator[Place]:
         """Where it may go."""

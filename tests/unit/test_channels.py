@@ -198,6 +198,14 @@ async def test_a_flood_is_stemmed_and_told_once(talk: Talk) -> None:
     assert (await talk.heard(MQTT))[-1] == "olga (zulip): calm"
 
 
+async def test_what_cannot_be_passed_on_keeps_nothing_else_from_being_taken_in(talk: Talk) -> None:
+    odd = Message(ZULIP, Account("zulip", "olga"), "$half \ud800", "odd", Standing.NAMED, "", 1, 0.0)
+    await talk.store.write(lambda tx: talk.channels.pass_on(tx, [odd]))
+    await talk.says("hello")
+    assert await talk.heard(MQTT) == ["olga (zulip): hello"]
+    assert talk.channels.counts["passed_over"] == 1
+
+
 @pytest.mark.parametrize("place", [Place("zulip", "9/alone"), Place("zulip", "7/elsewhere")])
 async def test_what_is_said_elsewhere_is_nobodys_affair(talk: Talk, place: Place) -> None:
     await talk.says("hello", place)
