@@ -23,7 +23,7 @@ demo: .venv/.demo ## Talk to a whole system on this machine; ARGS=--tour shows i
 test soak cover: export PYTHONDONTWRITEBYTECODE =
 
 test: .venv/.dev mosquitto ## Run the tests; ARGS="-k stop" runs some of them
-	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@.venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.dev ## Judge the code: ruff, its formatter, and pyright in strict mode
 	@.venv/bin/ruff check .

@@ -59,7 +59,9 @@ def test_no_history_breaks(first: int) -> None:
     assert not complaints, "\n".join(complaints)
 
 
-@pytest.mark.parametrize("beginning", [AT_WORK, STOPPED], ids=["at work", "stopped"])
+@pytest.mark.parametrize(
+    "beginning", [AT_WORK, pytest.param(STOPPED, marks=pytest.mark.soak)], ids=["at work", "stopped"]
+)
 def test_no_small_history_breaks(beginning: tuple[Action, ...]) -> None:
     complaints = list(broken_small(small(4, beginning)))
     assert not complaints, "\n".join(complaints[:5])

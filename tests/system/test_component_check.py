@@ -225,6 +225,7 @@ async def judged() -> AsyncGenerator[Judges]:
     await judges.end()
 
 
+@pytest.mark.soak  # each time: the demo's component, below, and the one in JavaScript
 async def test_a_good_component_keeps_every_rule(judged: Judges) -> None:
     printed, _ = await judged(*ALL_RULES)
     told = cast("dict[str, Any]", json.loads(printed))
@@ -242,6 +243,7 @@ async def test_the_component_of_the_demo_keeps_every_rule(judged: Judges) -> Non
     assert told["kept"] > len(RULES) * 0.9
 
 
+@pytest.mark.soak
 async def test_a_component_that_stops_on_silence_is_judged_by_that(judged: Judges) -> None:
     _, (printed, _) = await asyncio.gather(
         judged(*ON_SILENCE, command=LATCHES), judged(*only("silence"), command=LATCHES_NOT, status=1)

@@ -89,7 +89,7 @@ class TestWithProcesses:
     @pytest.mark.parametrize(
         ("how", "moment"),
         [
-            (signal.SIGINT, "Starting a homeserver"),
+            pytest.param(signal.SIGINT, "Starting a homeserver", marks=pytest.mark.soak),
             (signal.SIGTERM, "Starting a homeserver"),
             (signal.SIGINT, "Meeting"),
         ],

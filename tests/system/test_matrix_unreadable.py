@@ -127,7 +127,7 @@ async def test_what_was_edited_while_it_waited_for_its_key_counts_as_edited(stag
         await alice.put(
             room, "m.room.message", {**change, "m.relates_to": {"rel_type": "m.replace", "event_id": event}}
         )
-        edited = Change(Place("matrix", room), event, Account("matrix", stage.alice))
+        edited = Change(Place("matrix", room), event, Account("matrix", stage.alice), text="no")
         assert await stage.inbox.next_change() == edited
         await alice.give(key)
         assert (await stage.inbox.next()).event == event
