@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bot.channels import AT_ONCE, Channel, Channels
 from bot.store import Store, inbox, outbox
 from bot.words import packed
+from bot.words.document import Block, Code, text
 from bot.words.html import to_html
 from bot.words.message import Change, Message, Place, Standing
 from bot.words.people import Account, People, Person, Role
@@ -210,6 +211,19 @@ async def test_what_cannot_be_passed_on_keeps_nothing_else_from_being_taken_in(t
 async def test_what_is_said_elsewhere_is_nobodys_affair(talk: Talk, place: Place) -> None:
     await talk.says("hello", place)
     assert [await talk.heard(each) for each in PLACES] == [[], [], [], []]
+
+
+@pytest.mark.parametrize(
+    ("said", "blocks"),
+    [
+        ("look\n```python\nx = 1\n\ny = 2\n```\nthere", [Code("x = 1\n\ny = 2"), text("there")]),
+        ("~~~\nnever ended", [Code("never ended")]),
+        ("```\n```", [Code("")]),
+        ("", []),
+    ],
+)
+def test_what_stands_between_fences_stays_as_it_is(said: str, blocks: list[Block]) -> None:
+    assert list(passed_on("olga", "zulip", said, is_proven=True).blocks[1:]) == blocks
 
 
 @pytest.mark.parametrize("shown", [to_plain, to_html, to_zulip])
