@@ -18,6 +18,7 @@ from bot.desk.catalogue import Catalogue
 from bot.desk.limits import Limit, Limits
 from bot.desk.plans import LATEST_S, LATEST_STOP_S, MOST, MOST_EACH, Plans
 from bot.fleet.registry import Registry
+from bot.settings.sections import CommandSettings
 from bot.store import Store, Tx, audit, forgetting, inbox, jobs, plans
 from bot.store.inbox import Received
 from bot.store.jobs import Job, State
@@ -313,6 +314,20 @@ async def test_what_takes_two_persons_is_not_planned_by_one(room: Later) -> None
     await room.later(601)
     assert "by now two persons must agree to it" in await room.told(message)
     assert await room.system.approvals.open() == []
+
+
+async def test_what_takes_more_than_planning_does_is_judged_when_it_is_planned(room: Later) -> None:
+    assert "this takes a commander" in await room.said("!at +10m what-if otto status", "olga")
+    assert await room.stand() == []
+    await room.plan("!at +10m what-if otto status", "carol")
+
+
+async def test_what_takes_two_persons_by_the_configuration_is_not_planned_either(store: Store, system: System) -> None:
+    wishes = {"maintenance": CommandSettings(two_persons=True)}
+    asking = dataclasses.replace(system, catalogue=Catalogue.installed(wishes))
+    async with opened(store, asking) as room:
+        assert "two persons must agree to !maintenance" in await room.said("!at +1h maintenance walker for 5m", "olga")
+        assert await room.stand() == []
 
 
 async def test_nobody_plans_without_end(room: Later) -> None:
