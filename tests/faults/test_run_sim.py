@@ -45,7 +45,7 @@ async def shows(field: Field, how: str, since: float) -> None:
 async def test_a_swarm_repairs_is_changed_while_it_does_and_shows_curves_and_maps(tmp_path: Path) -> None:
     async with simulated(tmp_path) as (field, swarm):
         assert "repair" in (await field.answer("!run-sim")).words
-        answer = await field.answer("!run-sim swarm bots=1e5 size=4096 damage=20% seeds=1..4 until=99%")
+        answer = await field.answer("!run-sim swarm bots=1e5 size=4096 damage=20% seeds=1..8 until=99%")
         await until(lambda: [each for each in field.said() if each.words.startswith("RUNNING swarm")], "it runs")
         assert (await field.answer("!weather swarm noise=10%")).words.startswith("DONE swarm weather")
         ended = await field.hears("DONE swarm repair", answer.to)

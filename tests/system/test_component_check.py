@@ -243,7 +243,6 @@ async def test_the_component_of_the_demo_keeps_every_rule(judged: Judges) -> Non
     assert told["kept"] > len(RULES) * 0.9
 
 
-@pytest.mark.soak
 async def test_a_component_that_stops_on_silence_is_judged_by_that(judged: Judges) -> None:
     _, (printed, _) = await asyncio.gather(
         judged(*ON_SILENCE, command=LATCHES), judged(*only("silence"), command=LATCHES_NOT, status=1)
