@@ -21,6 +21,7 @@ demo: .venv/.demo ## Talk to a whole system on this machine; ARGS=--tour shows i
 
 # The tests start hundreds of processes, and each would compile again what it imports where nothing may be kept.
 test soak cover: export PYTHONDONTWRITEBYTECODE =
+test cover: export TMPDIR = $(shell scripts/scratch)
 
 test: .venv/.dev mosquitto ## Run the tests; ARGS="-k stop" runs some of them
 	@.venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)

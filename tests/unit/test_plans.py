@@ -55,6 +55,7 @@ class Later(Room):
         )
         super().__init__(store, dataclasses.replace(system, plans=made), limits=limits)
         made.attach(self, {"chat"})
+        self.looking = asyncio.create_task(made.run())
 
     def receive(self, new: Sequence[Received]) -> None:
         """As the desk does."""
@@ -83,6 +84,17 @@ class Later(Room):
         self._go_on.set()
         await self._begun.wait()
 
+    async def break_off(self) -> None:
+        """What looks ends half-way, as where another part of the bot breaks, and begins anew."""
+        await self._begun.wait()
+        self._go_on.set()
+        await asyncio.sleep(0)  # it reads what stands
+        self.looking.cancel()
+        await asyncio.wait([self.looking])
+        self._begun.clear()
+        self._go_on.clear()
+        self.looking = asyncio.create_task(self.system.plans.run())
+
     async def look(self) -> None:
         """A look from its beginning to its end."""
         async with asyncio.timeout(PATIENCE):
@@ -108,8 +120,9 @@ async def opened(store: Store, system: System, *, ahead: float = 0.0, limits: Li
     """A life of the bot."""
     room = Later(store, system, limits)
     room.ahead = ahead
-    working = [asyncio.create_task(each) for each in (room.desk.run(), room.system.plans.run())]
+    desk = asyncio.create_task(room.desk.run())
     yield room
+    working = [desk, room.looking]
     for each in working:
         each.cancel()
     await asyncio.wait(working)
@@ -399,14 +412,11 @@ class TestTheDisk:
         assert "passed on is never a command" in await room.told(message)
         assert await room.records("maintenance") == []
 
-    async def test_it_looks_again_after_it_has_broken_off(self, store: Store, system: System) -> None:
-        async with opened(store, system) as room:
-            await room.plan("!at +10m maintenance walker for 5m")
-            await room.later(0)
-            again = asyncio.create_task(room.system.plans.run())
-            room.ahead = 601
-            await room.later(0)
-            again.cancel()
+    async def test_it_looks_again_after_it_has_broken_off(self, room: Later) -> None:
+        await room.plan("!at +10m maintenance walker for 5m")
+        room.ahead = 601
+        await room.break_off()
+        await room.later(0)
         assert len(await room.records("maintenance")) == 1
 
 
