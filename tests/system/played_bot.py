@@ -137,6 +137,16 @@ class Bot:
                 if job.job == id and (not states or job.state in states):
                     return job
 
+    async def lost(self) -> None:
+        """The connection is over. What was heard on it is forgotten."""
+        async with asyncio.timeout(PATIENCE):
+            while self.link.connected:
+                await asyncio.sleep(0)
+        self.order.clear()
+        for heard in (self.jobs, self._states):
+            while not heard.empty():
+                heard.get_nowait()
+
     async def alert(self) -> Alert | None:
         """The next alert, or the end of an active one."""
         async with asyncio.timeout(PATIENCE):

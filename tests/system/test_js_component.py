@@ -193,7 +193,7 @@ async def test_it_comes_back_with_the_broker_and_goes_on(bot: Bot, walker: Proce
         job = await begun(bot, STEPS)
         session = bot.session
         await broker.kill()
-        bot.order.clear()
+        await bot.lost()
         await broker.start()
         while bot.link.counts.reconnects == 0:
             await bot.hears()
