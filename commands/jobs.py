@@ -75,10 +75,12 @@ async def cancel(call: Call, job: str) -> Document:
     if plan := await _planned(call, job):
         return await _end(call, plan)
     same = await _found(call, job)
-    going_on = [each for each in same if not each.state.is_over and each.takes_long]
+    call.system.helm.check(call.person.name, (each.component for each in same if _goes_on(each)))
+    await call.system.jobs.stay(same[0].id)
+    same = call.system.jobs.of(same[0].id) or same  # it may have been told to go on meanwhile, in another session
+    going_on = [each for each in same if _goes_on(each)]
     if not going_on:
         raise UsageError(f"Nothing to cancel: {short(same[0])} is {same[0].state}.", hint="!jobs shows what goes on.")
-    call.system.helm.check(call.person.name, (each.component for each in going_on))
     order = asked_of(
         [(each.component, each.session) for each in going_on],
         id=call.id,
@@ -95,6 +97,10 @@ async def cancel(call: Call, job: str) -> Document:
     if len(done) == len(said):
         return document(text("Told to end: ", mono(short(same[0])), f", {same[0].command} at {_names(said)}."))
     return answered(said)
+
+
+def _goes_on(job: Job) -> bool:
+    return job.takes_long and not job.state.is_over
 
 
 async def _planned(call: Call, start: str) -> Plan | None:

@@ -11,6 +11,7 @@ from bot.desk.offers import canonical, offers
 from bot.desk.simulations import simulation_called, simulations
 from bot.desk.targets import find
 from bot.desk.wanted import Wanted, typed, understood
+from bot.fleet.going_on import times
 from bot.fleet.orders import asked_of
 from bot.fleet.registry import Registry
 from bot.fleet.told import subject_of
@@ -100,6 +101,7 @@ async def begin(call: Call, wanted: Wanted) -> Document:
         reply_to=call.message.hangs_on,
         takes_long=wanted.offer.job,
         now=time.time(),
+        may_go_on=0 if call.approved_by else times(wanted.offer, wanted.danger),
     )
     await jobs.order(asked)
     answer, follow = jobs.answer(call.id)

@@ -98,11 +98,18 @@ class Component:
         """There while it runs."""
 
     def command(
-        self, *, name: str | None = None, title: str | None = None, danger: Danger = Danger.NONE
+        self,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        danger: Danger = Danger.NONE,
+        goes_on_by: str = "",
     ) -> Callable[[F], F]:
         """Offer an async function as a command. With a parameter of the type Job it is a job.
 
-        Its name and the first line of what it says of itself are those of the command, if no others are given.
+        Its name and the first line of what it says of itself are those of the command, if no others are given. Where
+        the work is kept on a disk, `goes_on_by` is the command that goes on with such a job after a restart: a job
+        that takes the id of the one that was broken off as `of`, and refuses any that it has not kept.
         """
 
         def offer(function: F) -> F:
@@ -114,11 +121,22 @@ class Component:
                 raise TypeError(f"{function.__name__} must be an async function.")
             takes, job = signature(function, without=Job)
             said = title or (inspect.getdoc(function) or called).partition("\n")[0].rstrip(".")
-            offered = Offer(said, takes.schema, job=job is not None, danger=danger)
+            if goes_on_by and job is None:
+                raise ValueError(f"{called} is no job, so nothing of it can go on.")
+            offered = Offer(said, takes.schema, job=job is not None, danger=danger, goes_on_by=goes_on_by)
             self.commands[called] = Command(called, offered, takes, job, function)
             return function
 
         return offer
+
+    def _check_what_goes_on(self) -> None:
+        for name in {each.offer.goes_on_by for each in self.commands.values()} - {""}:
+            by = self.commands.get(name)
+            if by is None:
+                raise ValueError(f"{name} is to go on with jobs, and there is no command of this name.")
+            needed = {argument for argument, each in by.signature.arguments.items() if each.needed}
+            if by.job is None or "of" not in by.signature.arguments or needed - {"of"}:
+                raise ValueError(f"{name} is to go on with jobs: it must be a job that takes `of`, and needs no more.")
 
     def stream(self, name: str, *, title: str, unit: str = "") -> Values:
         """Offer values under a name."""
@@ -159,6 +177,7 @@ class Component:
 
     def birth(self, enrolment: Enrolment, session: str) -> Birth:
         """What it says of itself once in each session."""
+        self._check_what_goes_on()
         offers = {name: each.offer for name, each in self.commands.items()}
         if any(each.job for each in offers.values()):
             offers[CANCEL] = CANCEL_OFFER

@@ -13,7 +13,7 @@ from typing import Any, cast
 import orjson
 
 from wire.errors import BadMessage
-from wire.fields import HEX, ID, Fields
+from wire.fields import HEX, ID, ID_OR_NOTHING, Fields
 from wire.messages import CONTRACT
 
 LARGEST_BIRTH = 48 * 1024
@@ -59,6 +59,9 @@ class Offer:
     job: bool = False
     """It takes a while, says how far it is, and can be cancelled."""
     danger: Danger = Danger.NONE
+    goes_on_by: str = ""
+    """The command by which such a job goes on in a new session. It is given the job's id as `of`, and is that job
+    itself. Where none is named, what a restart breaks off does not go on by itself."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class Birth:
                         "input": dict(each.input),
                         "job": each.job,
                         "danger": str(each.danger),
+                        **({"goes_on_by": each.goes_on_by} if each.goes_on_by else {}),
                     }
                     for name, each in self.commands.items()
                 },
@@ -145,4 +149,5 @@ def _offer(fields: Fields) -> Offer:
         input=cast("dict[str, Any]", schema),
         job=fields.flag("job"),
         danger=fields.one_of("danger", Danger, default=Danger.NONE),
+        goes_on_by=fields.text("goes_on_by", ID_OR_NOTHING, default=""),
     )

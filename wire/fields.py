@@ -10,6 +10,7 @@ import orjson
 from wire.errors import BadMessage
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+ID_OR_NOTHING = re.compile(rf"(?:{ID.pattern})?")
 INCIDENT = re.compile(r"(own-)?[0-9a-f]{32}")
 HEX = re.compile(r"[0-9a-f]{1,64}")
 KEY = re.compile(r"[A-Za-z0-9+/]{43}=")

@@ -9,13 +9,14 @@ import dataclasses
 import functools
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import orjson
 import structlog
 
-from bot.fleet.orders import write_down, write_outcome
+from bot.fleet import going_on, job_words
+from bot.fleet.going_on import GoingOn
+from bot.fleet.orders import command_of, write_down, write_going_on, write_outcome
 from bot.fleet.pace import Pace
 from bot.fleet.pictures import Pictures
 from bot.fleet.registry import Registry
@@ -30,31 +31,19 @@ from bot.words.message import Post
 from wire import work
 from wire.errors import BadMessage, WireError
 from wire.picture import picture_topic
-from wire.work import Called, Command, Reply, Status
+from wire.work import Reply
 
-LATE_S = 2.0
-"""How much later its answer may still come."""
-LOST_S = 10.0
-"""A component that has begun anew has so long to say how its job ended."""
+LATE_S = 2.0  # how much later its answer may still come
+LOST_S = 10.0  # a component that has begun anew has so long to say how its job ended
 LOOK_EVERY_S = 1.0
 VERIFIED_AT_ONCE = 64
-MOST_TARGETS = 256
-"""Whom one signed message is for: it has a bound."""
+MOST_TARGETS = 256  # whom one signed message is for: it has a bound
 MOST_KNOWN = 4096
-RESUME = "resume"
-"""The command of a component that keeps what it does on its disk."""
 
 Key = tuple[str, str]
 """The id of a command, and the component."""
 Publish = Callable[[str, bytes], Awaitable[None]]
 log = structlog.get_logger(__name__)
-
-REPLIED: Mapping[Status, State] = {
-    Status.ACCEPTED: State.QUEUED,
-    Status.DONE: State.DONE,
-    Status.REJECTED: State.REJECTED,
-    Status.ERROR: State.FAILED,
-}
 
 
 class Jobs:
@@ -70,6 +59,7 @@ class Jobs:
         *,
         publish: Publish,
         forget: Publish | None = None,
+        goes_on: GoingOn | None = None,
         queued: Callable[[], None],
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
@@ -83,6 +73,8 @@ class Jobs:
         self._publish = publish
         self._forget = forget  # has the broker keep nothing on a topic any more: pictures weigh there
         self._to_forget: list[str] = []
+        self._going_on = goes_on
+        self._may_go_on: list[Job] = []
         self._queued = queued
         self._now = now
         self._clock = clock
@@ -141,6 +133,12 @@ class Jobs:
             del self._waiting[first.id]
         return self.of(first.id)
 
+    async def stay(self, id_: str) -> None:
+        """Somebody wants its end: it does not go on by itself, whatever begins anew."""
+        for job in self.of(id_):
+            self._known[id_][job.component] = dataclasses.replace(job, may_go_on=0)
+        await self._store.write(lambda tx: jobs.stay(tx, id_))
+
     def answer(self, id_: str) -> tuple[Document, Callable[[Tx], None]]:
         """What is said to an order now, and what is to be written along with that."""
         shown = self.of(id_)
@@ -175,18 +173,8 @@ class Jobs:
         """The same, and of what ended long ago as well."""
         return self.pictures(id_) or await self._store.read(lambda tx: pictures.of(tx, id_, work.MOST_PICTURES))
 
-    async def _send(self, some: Sequence[Job]) -> None:
-        first = some[0]
-        command = Command(
-            id=first.id,
-            command=first.command,
-            args=orjson.loads(first.args),
-            targets=tuple(Called(each.component, each.session) for each in some),
-            reply_to=self._name,
-            expires_ms=round(first.expires * 1000),
-            actor=first.person,
-        )
-        envelope = self._bell.signed(command)
+    async def _send(self, some: Sequence[Job], going_on_by: str = "") -> None:
+        envelope = self._bell.signed(command_of(some, self._name, going_on_by))
         sending = [self._publish(f"{self._root}/cmd/{each.component}", envelope) for each in some]
         outcomes = await asyncio.gather(*sending, return_exceptions=True)
         for error in outcomes:
@@ -237,7 +225,7 @@ class Jobs:
         try:
             said = self._bell.opened(about.component, about.kind, payload)
             is_reply = about.kind == "reply"
-            new = self._replied(job, Reply.parse(said)) if is_reply else self._said(job, work.Job.parse(said))
+            new = job_words.replied(job, Reply.parse(said), self._now()) if is_reply else self._said(job, said)
         except BadMessage as error:
             self.refused += 1
             log.warning("refused what a component says of a job", component=about.component, why=str(error))
@@ -245,34 +233,16 @@ class Jobs:
         if new is not None:  # what is looked at next is compared with this
             self._note(new)
 
-    def _replied(self, job: Job, reply: Reply) -> Job | None:
-        is_late = job.seq >= 0  # the job itself has spoken since
-        if (reply.id, reply.sender) != (job.id, job.component) or is_late:
-            return None
-        if reply.status is Status.ACCEPTED and not job.takes_long:
-            return None
-        result = orjson.dumps(dict(reply.result)).decode()
-        return self._changed(job, state=REPLIED[reply.status], message=reply.error, result=result)
-
-    def _said(self, job: Job, said: work.Job) -> Job | None:
-        is_its = (said.job, said.id, said.session) == (job.id, job.component, job.session)
-        if not is_its or (said.seq <= job.seq and not said.state.is_over):  # an end is one whenever it comes
-            return None
-        if said.pictures:
-            self._shown[job.id, job.component] = self._pictures.shown(job.component, said.pictures)
-            self._to_forget += [picture_topic(self._root, job.component, each.sha256) for each in said.pictures]
-        return self._changed(
-            job,
-            state=State(said.state.value),
-            seq=max(said.seq, job.seq),
-            progress=said.progress,
-            message=said.message,
-            result=orjson.dumps(dict(said.result)).decode(),
-        )
+    def _said(self, job: Job, payload: bytes) -> Job | None:
+        word = work.Job.parse(payload)
+        new = job_words.said(job, word, self._now())
+        if new is not None and word.pictures:
+            self._shown[job.id, job.component] = self._pictures.shown(job.component, word.pictures)
+            self._to_forget += [picture_topic(self._root, job.component, each.sha256) for each in word.pictures]
+        return new
 
     def _changed(self, job: Job, **changes: Any) -> Job:
-        new = dataclasses.replace(job, **changes)
-        return dataclasses.replace(new, ended=self._now() if new.state.is_over else None)
+        return job_words.changed(job, self._now(), **changes)
 
     def _note(self, job: Job) -> None:
         """This is how it stands now."""
@@ -334,6 +304,8 @@ class Jobs:
         while True:
             await self._pause(LOOK_EVERY_S)
             await self._settle([*self._late()])
+            while self._may_go_on and self._going_on is not None:
+                await self._go_on(self._may_go_on.pop(), self._going_on)
             while self._to_forget and self._forget is not None:
                 try:
                     await self._forget(self._to_forget[0], b"")
@@ -380,16 +352,45 @@ class Jobs:
                 if job.state.is_over or session in (None, job.session):
                     self._gone.pop(key, None)
                 elif clock - self._gone.setdefault(key, clock) > LOST_S:
-                    yield self._changed(job, state=State.LOST, message=self._lost(job))
+                    yield from self._begun_anew(job)
                     continue
                 if job.state is State.SENT and now > job.expires + LATE_S:
                     yield self._changed(job, state=State.UNANSWERED)
 
-    def _lost(self, job: Job) -> str:
-        """What is said of it. What a component did before is not gone on with by itself: nobody knows what is left."""
-        birth = self._registry.birth(job.component)
-        goes_on = f" To go on where it was: !run {job.component} {RESUME}" if birth and RESUME in birth.commands else ""
-        return f"It has begun anew, and said no end before.{goes_on}"
+    def _begun_anew(self, job: Job) -> Iterator[Job]:
+        """Its component is in another session, and has not said how it ended: it goes on there, or is lost."""
+        judged = self._judged(job)
+        if judged is None:
+            self._may_go_on.append(job)
+        elif judged != job:
+            yield judged
+
+    def _judged(self, job: Job) -> Job | None:
+        """How it stands then. None where it may go on now."""
+        if self._going_on is None:
+            return going_on.lost(job, going_on.BY_NOBODY, self._now())
+        return self._going_on.judged(job, self._bell, self._now())
+
+    async def _go_on(self, job: Job, going: GoingOn) -> None:
+        """Tell it to go on in the session that its component is in now. Where that is in doubt, the next look says."""
+        if not self._still_may(job):
+            return
+        new, by = going.anew(job, self._now()), going.command(job)
+        async with self._writing:
+            try:
+                is_let = await self._store.write(functools.partial(write_going_on, new, by))
+            except StoreError as error:
+                log.error("a job has to wait for the database", error=str(error))
+                return
+            if not self._still_may(job):
+                return
+            self._note(new if is_let else going.lost(job, going_on.STOPPED, self._now()))
+        if is_let:
+            await self._send([new], by)
+
+    def _still_may(self, job: Job) -> bool:
+        """Nothing was said of it, and nobody has stopped or cancelled it, since that was asked last."""
+        return self._known.get(job.id, {}).get(job.component) is job and self._judged(job) is None
 
 
 def _is_over(same: Iterable[Job]) -> bool:

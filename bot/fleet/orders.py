@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+import orjson
+
 from bot.store import Tx, audit, jobs
 from bot.store.jobs import Job
 from bot.words.message import Place
 from wire import work
+from wire.work import Called, Command
 
 CANCEL = work.CANCEL
 """The command that every component with jobs takes."""
@@ -26,6 +29,7 @@ def asked_of(  # what all have in common, and for whom it is
     reply_to: str,
     takes_long: bool,
     now: float,
+    may_go_on: int = 0,
 ) -> list[Job]:
     """One for each component and its session."""
     return [
@@ -41,9 +45,24 @@ def asked_of(  # what all have in common, and for whom it is
             takes_long=takes_long,
             made=now,
             expires=now + EXPIRES_S,
+            may_go_on=may_go_on,
         )
         for component, session in components
     ]
+
+
+def command_of(some: Sequence[Job], reply_to: str, going_on_by: str = "") -> Command:
+    """What all of them are told: to do it, or to go on with it by another command."""
+    first = some[0]
+    return Command(
+        id=first.id,
+        command=going_on_by or first.command,
+        args={"of": first.id} if going_on_by else orjson.loads(first.args),
+        targets=tuple(Called(each.component, each.session) for each in some),
+        reply_to=reply_to,
+        expires_ms=round(first.expires * 1000),
+        actor=first.person,
+    )
 
 
 def write_down(asked: Sequence[Job], tx: Tx) -> None:
@@ -54,6 +73,15 @@ def write_down(asked: Sequence[Job], tx: Tx) -> None:
     targets = [each.component for each in asked][:MOST_NAMED]
     who = audit.about(first.person, person=first.person, arguments=audit.digest(first.args))
     audit.record(tx, "dispatch", who, id=first.id, command=first.command, targets=targets, count=len(asked))
+
+
+def write_going_on(job: Job, by: str, tx: Tx) -> bool:
+    """Have it on disk that it is told to go on. False where it was stopped or cancelled since."""
+    is_let = jobs.go_on(tx, job)
+    if is_let:
+        who = audit.about(job.person, person=job.person)
+        audit.record(tx, "goes on", who, id=job.id, component=job.component, command=by, component_session=job.session)
+    return is_let
 
 
 def write_outcome(changed: Sequence[Job], over: Sequence[Job], tx: Tx) -> None:

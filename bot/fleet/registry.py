@@ -125,6 +125,13 @@ class Registry:
         state = self._seen[component].state
         return None if state is None else state.session
 
+    def works(self, component: str) -> bool:
+        """Whether it has just said that it is let work, in the session of its birth."""
+        seen = self._seen[component]
+        if seen.state is None or seen.birth is None or seen.state.session != seen.birth.session:
+            return False
+        return seen.state.shown in WORKING and self._clock() - seen.at <= TTL_S
+
     def birth(self, component: str) -> Birth | None:
         """Its birth certificate, where we have seen one."""
         return self._seen[component].birth

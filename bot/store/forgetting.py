@@ -9,6 +9,8 @@ from bot.store.store import Tx
 
 GOES = (
     ("said", "DELETE FROM said WHERE network = ? AND place = ? AND event = ?", ("network", "place", "event")),
+    ("link", "UPDATE link SET person = '(forgotten)' WHERE network = ? AND place = ?", ("network", "place")),
+    ("reaction", "DELETE FROM reaction WHERE network = ? AND place = ? AND own = ?", ("network", "place", "own")),
     ("outbox", "UPDATE outbox SET document = x'', digest = NULL, reply_to = NULL WHERE id = ?", ("id",)),
     (
         "told_to",

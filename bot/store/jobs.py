@@ -66,14 +66,17 @@ class Job:
     result: str = "{}"
     """As JSON."""
     ended: float | None = None
+    may_go_on: int = dataclasses.field(default=0, compare=False)
+    """How often it may still go on by itself after its component has begun anew. It is no part of how it stands: what a
+    stop takes away here is nothing to tell anybody."""
 
 
 def add(tx: Tx, job: Job) -> None:
     """Write it down, before anybody is told to do it. One that is there stays as it is."""
     tx.execute(
         "INSERT INTO job (id, component, session, command, args, person, network, place, reply_to, takes_long, made,"
-        " expires, state, seq, progress, message, result, ended)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, component) DO NOTHING",
+        " expires, state, seq, progress, message, result, ended, may_go_on)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, component) DO NOTHING",
         (
             job.id,
             job.component,
@@ -93,22 +96,43 @@ def add(tx: Tx, job: Job) -> None:
             job.message,
             job.result,
             job.ended,
+            job.may_go_on,
         ),
     )
 
 
 def update(tx: Tx, job: Job) -> None:
-    """How it stands now."""
+    """How it stands now. What has been told to stay stays."""
     tx.execute(
-        "UPDATE job SET state = ?, seq = ?, progress = ?, message = ?, result = ?, ended = ? WHERE id = ?"
-        " AND component = ?",
-        (job.state, job.seq, job.progress, job.message, job.result, job.ended, job.id, job.component),
+        "UPDATE job SET state = ?, seq = ?, progress = ?, message = ?, result = ?, ended = ?,"
+        " may_go_on = min(may_go_on, ?) WHERE id = ? AND component = ?",
+        (job.state, job.seq, job.progress, job.message, job.result, job.ended, job.may_go_on, job.id, job.component),
     )
+
+
+def go_on(tx: Tx, job: Job) -> bool:
+    """It is told to go on in another session, unless it is to stay, or its component was stopped since it was ordered.
+
+    A stop has whatever goes on just then stay. Here only one is looked for that was on disk before the job was.
+    """
+    changed = tx.execute(
+        "UPDATE job SET session = ?, expires = ?, state = ?, seq = ?, message = ?, may_go_on = ?"
+        " WHERE id = ? AND component = ? AND may_go_on > 0 AND NOT EXISTS (SELECT 1 FROM affected"
+        " JOIN incident ON incident.id = affected.incident"
+        " WHERE affected.component = job.component AND (over IS NULL OR over >= made))",
+        (job.session, job.expires, job.state, job.seq, job.message, job.may_go_on, job.id, job.component),
+    )
+    return changed.rowcount > 0
+
+
+def stay(tx: Tx, id_: str) -> None:
+    """It does not go on by itself, whatever begins anew."""
+    tx.execute("UPDATE job SET may_go_on = 0 WHERE id = ?", (id_,))
 
 
 COLUMNS = (
     "id, component, session, command, args, person, network, place, reply_to, takes_long, made, expires, state, seq,"
-    " progress, message, result, ended"
+    " progress, message, result, ended, may_go_on"
 )
 
 
@@ -165,6 +189,7 @@ def _job(  # the columns, in their order
     message: str,
     result: str,
     ended: float | None,
+    may_go_on: int,
 ) -> Job:
     return Job(
         id=id_,
@@ -184,4 +209,5 @@ def _job(  # the columns, in their order
         message=message,
         result=result,
         ended=ended,
+        may_go_on=may_go_on,
     )

@@ -29,6 +29,7 @@ class Swept:
     """Posts and requests of which only the words went."""
     requests: int = 0
     said: int = 0
+    reactions: int = 0
     jobs: int = 0
     pictures: int = 0
     alerts: int = 0
@@ -37,7 +38,15 @@ class Swept:
     def total(self) -> int:
         """Nothing is left to do where it is 0."""
         return (
-            self.inbox + self.outbox + self.words + self.requests + self.said + self.jobs + self.pictures + self.alerts
+            self.inbox
+            + self.outbox
+            + self.words
+            + self.requests
+            + self.said
+            + self.reactions
+            + self.jobs
+            + self.pictures
+            + self.alerts
         )
 
 
@@ -84,6 +93,13 @@ def sweep(tx: Tx, now: float, most: int = MOST_AT_ONCE) -> Swept:
             tx,
             "DELETE FROM said WHERE (network, place, event) IN"
             " (SELECT network, place, event FROM said WHERE at < ? LIMIT ?)",
+            now - LINKS_S,
+            most,
+        ),
+        reactions=_change(
+            tx,
+            "DELETE FROM reaction WHERE (network, place, own) IN"
+            " (SELECT network, place, own FROM reaction WHERE at < ? LIMIT ?)",
             now - LINKS_S,
             most,
         ),

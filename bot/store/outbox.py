@@ -75,16 +75,17 @@ def new_key() -> str:
     return secrets.token_hex(16)
 
 
-def queue(tx: Tx, post: Post, key: str | None = None) -> str:
+def queue(tx: Tx, post: Post, key: str | None = None, *, is_first: bool = False) -> str:
     """Say it as soon as its network takes it. Returns the post's key; raises ValueError for what is no document.
 
     A post on a subject takes the place of an unsent one on the same subject, if that cannot be on its way already.
-    New words always have a new key: the network may have seen the old one.
+    New words always have a new key: the network may have seen the old one. Who knows that nothing was ever said there
+    on this subject may say so: then none is looked for.
     """
     key = key or new_key()
     stored = packed.dump(post.document)
     network, place, lane = post.place.network, post.place.id, int(post.lane)
-    if post.subject is not None:
+    if post.subject is not None and not is_first:
         overtaken = tx.execute(
             "SELECT id FROM outbox AS mine WHERE network = ? AND place = ? AND subject = ? AND state = 'waiting'"
             " AND id > (SELECT min(id) FROM outbox WHERE network = mine.network AND place = mine.place"
@@ -94,16 +95,27 @@ def queue(tx: Tx, post: Post, key: str | None = None) -> str:
         if overtaken is not None:
             tx.execute(
                 "UPDATE outbox SET id = iif(lane = ?1, id, (SELECT max(id) + 1 FROM outbox)), lane = ?1, key = ?2,"
-                " document = ?3, reply_to = ?4 WHERE id = ?5",
-                (lane, key, stored, post.reply_to, *overtaken),
+                " document = ?3, reply_to = coalesce(?4, reply_to), answers = coalesce(?5, answers) WHERE id = ?6",
+                (lane, key, stored, post.reply_to, post.answers, *overtaken),
             )
             return key
     tx.execute(
-        "INSERT INTO outbox (key, lane, network, place, document, reply_to, subject, queued)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (key, lane, network, place, stored, post.reply_to, post.subject, time.time()),
+        "INSERT INTO outbox (key, lane, network, place, document, reply_to, answers, subject, queued)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (key, lane, network, place, stored, *_answered(tx, post, is_first=is_first), post.subject, time.time()),
     )
     return key
+
+
+def _answered(tx: Tx, post: Post, *, is_first: bool) -> tuple[str | None, str | None]:
+    """What it answers. What people said and edit answers what it has answered."""
+    if is_first or post.lane is not Lane.TALK or post.subject is None or post.reply_to or post.answers:
+        return post.reply_to, post.answers
+    before = tx.execute(
+        "SELECT reply_to, answers FROM outbox WHERE network = ? AND place = ? AND subject = ? ORDER BY id DESC LIMIT 1",
+        (post.place.network, post.place.id, post.subject),
+    ).fetchone()
+    return before or (None, None)
 
 
 def heads(tx: Tx, network: str, busy: Sequence[str], most: int) -> list[Queued]:
@@ -119,7 +131,9 @@ def heads(tx: Tx, network: str, busy: Sequence[str], most: int) -> list[Queued]:
         "   SELECT id FROM outbox WHERE network = ?1 AND state = 'waiting' AND place = at.place"
         "   ORDER BY lane, id LIMIT 1)"
         "  WHERE at.place NOT IN (SELECT value FROM json_each(?2)) ORDER BY outbox.lane, id LIMIT ?3)"
-        " SELECT mine.id, key, mine.place, mine.lane, document, reply_to, subject, iif(subject IS NULL, NULL, ("
+        " SELECT mine.id, key, mine.place, mine.lane, document, iif(answers IS NULL, reply_to, ("
+        "  SELECT event FROM outbox WHERE network = ?1 AND place = mine.place AND subject = mine.answers"
+        "  AND state = 'sent' ORDER BY id DESC LIMIT 1)), subject, iif(subject IS NULL, NULL, ("
         "  SELECT event FROM outbox WHERE network = ?1 AND place = mine.place AND subject = mine.subject"
         "  AND state = 'sent' ORDER BY id DESC LIMIT 1))"
         " FROM head JOIN outbox AS mine ON mine.id = head.id ORDER BY mine.lane, mine.id",

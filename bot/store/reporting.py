@@ -134,6 +134,17 @@ def _said(tx: Tx, whom: Whom) -> list[Row]:
     return _rows(tx, columns, rest, _list(whom.accounts))
 
 
+def _reaction(tx: Tx, whom: Whom) -> list[Row]:
+    columns = "network, place, own, account, emoji, origin_network, origin_place, origin_event, at"
+    whose = "EXISTS (SELECT 1 FROM json_each(?) WHERE value = network || ':' || account)"
+    return _rows(tx, columns, f"FROM reaction WHERE {whose} ORDER BY at, network, place, own", _list(whom.accounts))
+
+
+def _links(tx: Tx, whom: Whom) -> list[Row]:
+    names = "network, place, channel, person, at"
+    return _rows(tx, names, "FROM link WHERE person = ? ORDER BY at, network, place", whom.name)
+
+
 def _roster(tx: Tx, whom: Whom) -> list[Row]:
     """Their stop keys, in each list of them that components were told."""
     found: list[Row] = []
@@ -187,6 +198,8 @@ TABLES: Mapping[str, Find | str] = {
     "request": _request,
     "overlay": _overlay,
     "said": _said,
+    "reaction": _reaction,
+    "link": _links,
     "cleared": "which components were let go",
     "course": _course,
     "hand_over": "keys of the bot",

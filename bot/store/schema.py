@@ -238,6 +238,34 @@ STEPS = (
     """,
     """
     ALTER TABLE inbox ADD COLUMN planned_by TEXT NOT NULL DEFAULT '';
+    ALTER TABLE outbox ADD COLUMN answers TEXT;
+    CREATE TABLE reaction (
+        network        TEXT NOT NULL,
+        place          TEXT NOT NULL,
+        own            TEXT NOT NULL,
+        account        TEXT NOT NULL,
+        emoji          TEXT NOT NULL,
+        origin_network TEXT NOT NULL,
+        origin_place   TEXT NOT NULL,
+        origin_event   TEXT NOT NULL,
+        at             REAL NOT NULL,
+        PRIMARY KEY (network, place, own)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX reaction_origin ON reaction (origin_network, origin_place, origin_event);
+    CREATE INDEX reaction_at ON reaction (at);
+    CREATE TABLE link (
+        network TEXT NOT NULL,
+        place   TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        person  TEXT NOT NULL,
+        at      REAL NOT NULL,
+        PRIMARY KEY (network, place)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE job ADD COLUMN may_go_on INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX job_may_go_on ON job (component) WHERE may_go_on > 0;
+    CREATE TRIGGER stopped_stays AFTER INSERT ON affected BEGIN
+        UPDATE job SET may_go_on = 0 WHERE component = NEW.component AND may_go_on > 0;
+    END;
     CREATE TABLE plan (
         id       TEXT PRIMARY KEY,
         person   TEXT NOT NULL,

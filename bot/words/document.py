@@ -13,6 +13,7 @@ MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/webp"})
 MOST_BYTES = 4 * 1024 * 1024
 MOST_PIXELS = 16_384
 """To a side."""
+OCTETS = "application/octet-stream"
 LONGEST_S = 10.0**9
 """Some thirty years: nothing that we report on takes longer."""
 LANGUAGE = re.compile(r"[A-Za-z0-9+#_.-]{0,32}")
@@ -128,7 +129,44 @@ class Picture:
                 raise ValueError(f"a picture {side} pixels wide or high, where 1 to {MOST_PIXELS} are taken")
 
 
-Block = Text | Table | Items | Code | Progress | Picture
+@dataclasses.dataclass(frozen=True, slots=True)
+class Enclosed:
+    """A file that somebody has sent, where its network keeps it. It is brought when it is to be sent on."""
+
+    network: str
+    reference: str
+    """What its bridge finds and opens it by."""
+    name: str
+    size: int
+    type: str = OCTETS
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Brought:
+    """The same with what is in it. It is on its way, and never stored."""
+
+    file: Enclosed
+    content: bytes = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reacts:
+    """What somebody shows beside a message instead of an answer, or shows no more. It is all that a post holds."""
+
+    emoji: str
+    gone: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What was said here before is taken back. It is all that a post holds."""
+
+    taken_back: bool
+
+
+Shown = Text | Table | Items | Code | Progress | Picture
+"""What every network has a form for."""
+Block = Shown | Enclosed | Brought | Reacts | TakenBack
 """No two have a field in common that both must have, so a stored one is read as what it was. Keep it so."""
 
 
@@ -172,6 +210,29 @@ def progress(done: float, label: str = "", *, eta_s: float | None = None) -> Pro
 def picture(alt: str, media_type: str, data: bytes, *, width: int, height: int) -> Picture:
     """A picture with the words that stand for it."""
     return Picture(alt, media_type, data, width, height)
+
+
+def shown(block: Block) -> Shown:
+    """A block, or the words that stand for it where a network has no form for it."""
+    match block:
+        case Enclosed():
+            return text("File: ", block.name, Span(f", {size_of(block.size)}", tone=Tone.QUIET))
+        case Brought():
+            return shown(block.file)
+        case Reacts():
+            return text(f"{block.emoji} is taken back" if block.gone else block.emoji)
+        case TakenBack():
+            return text("(taken back)")
+        case _:
+            return block
+
+
+def size_of(size: int) -> str:
+    """How large something is, for people."""
+    for unit, bytes_ in (("MB", 1_000_000), ("kB", 1_000)):
+        if size >= bytes_:
+            return f"{size / bytes_:.1f} {unit}"
+    return f"{size} bytes"
 
 
 def document(*blocks: Block | Words) -> Document:

@@ -3,7 +3,7 @@
 import html
 
 from bot.words import gauge, glyphs
-from bot.words.document import Block, Code, Document, Items, Picture, Progress, Span, Style, Table, Text, Tone
+from bot.words.document import Code, Document, Items, Picture, Progress, Shown, Span, Style, Table, Text, Tone, shown
 
 COLOURS = {Tone.GOOD: "#218c42", Tone.WARN: "#b56a00", Tone.BAD: "#dd3b42", Tone.QUIET: "#747d87"}
 """Each reads at 4 to 1 or better on white and on a dark theme. No colour says what the words beside it do not say."""
@@ -11,10 +11,10 @@ COLOURS = {Tone.GOOD: "#218c42", Tone.WARN: "#b56a00", Tone.BAD: "#dd3b42", Tone
 
 def to_html(document: Document) -> str:
     """The whole document."""
-    return "".join(_block(block) for block in document.blocks)
+    return "".join(_block(shown(block)) for block in document.blocks)
 
 
-def _block(block: Block) -> str:
+def _block(block: Shown) -> str:
     match block:
         case Text():
             return f"<p>{_line(block.spans)}</p>"

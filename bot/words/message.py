@@ -4,7 +4,7 @@ import dataclasses
 import enum
 from typing import Self
 
-from bot.words.document import Document
+from bot.words.document import Document, Enclosed
 from bot.words.people import Account
 
 
@@ -69,8 +69,21 @@ class Message:
     """It was said to the bot alone or by naming it, so that a command needs no prefix."""
     replies_to: str = ""
     """The event that it answers, where it answers one."""
+    files: tuple[Enclosed, ...] = ()
+    """What was sent along."""
+    caption: str = ""
+    """What was said of the files, where a network keeps that apart. It commands nothing, so nobody stores it."""
+    called: str = ""
+    """What its writer calls themselves. It proves nothing."""
+    apart: bool = False
+    """It was said to the bot in a place that is not its own: its words go nowhere else."""
     planned_by: str = ""
     """The event of the message that planned it, where nobody has just said it: `bot/desk/plans.py`."""
+
+    @property
+    def words(self) -> str:
+        """What people read, whether it may command something or not."""
+        return self.text or self.caption
 
     @property
     def hangs_on(self) -> str:
@@ -92,6 +105,25 @@ class Change:
     """It was taken back, by its writer or by a moderator. Else it was edited, which only its writer can do."""
     text: str = ""
     """What stands there now, where that can be read."""
+    standing: Standing = Standing.UNPROVEN
+    """How sure we are of who changed it."""
+    files: tuple[Enclosed, ...] = ()
+    """What is sent along now."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reaction:
+    """Somebody shows something beside a message, or does so no more."""
+
+    place: Place
+    event: str
+    """The message."""
+    account: Account
+    emoji: str
+    """As it is shown: the character itself, or `:name:` where it is a picture of the network's own."""
+    own: str
+    """The network's id of the reaction; with the network it is unique. A Change that removes it ends it, too."""
+    gone: bool = False
 
 
 class Lane(enum.IntEnum):
@@ -114,8 +146,10 @@ class Post:
     document: Document
     lane: Lane
     reply_to: str | None = None
-    """The event that this answers."""
+    """The event that this answers, or shows a reaction to."""
     subject: str | None = None
     """What it reports on. In one place a newer post on the same subject edits the older one, or replaces it unsent."""
     edits: str | None = None
     """The event that this post takes the place of. The way out fills it in."""
+    answers: str | None = None
+    """The subject of what this answers. The way out fills in the event, once what it answers was said."""

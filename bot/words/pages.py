@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence, Sized
 
 from bot.words import glyphs
-from bot.words.document import Block, Code, Document, Items, Picture, Progress, Span, Style, Table, Text
+from bot.words.document import Code, Document, Items, Picture, Progress, Shown, Span, Style, Table, Text, shown
 from bot.words.plain import to_plain
 
 
@@ -29,7 +29,7 @@ class Bound:
         if self.rows < 1 or self.characters < 1:
             raise ValueError(f"a page of {self.rows} rows and {self.characters} characters holds nothing")
 
-    def holds(self, *blocks: Block) -> bool:
+    def holds(self, *blocks: Shown) -> bool:
         """Whether they fit on one page."""
         # Each unit but the first begins a line. So what is far too long is known without being rendered.
         if sum(_units(block) - 1 for block in blocks) >= self.rows:
@@ -42,10 +42,11 @@ class Bound:
 
 def split(document: Document, bound: Bound) -> tuple[Document, Document | None]:
     """The first page, and what comes after it."""
-    if bound.holds(*document.blocks):
-        return document, None
-    page: list[Block] = []
-    waiting = deque(document.blocks)
+    blocks = [shown(block) for block in document.blocks]
+    if bound.holds(*blocks):
+        return Document(tuple(blocks)), None
+    page: list[Shown] = []
+    waiting = deque(blocks)
     while waiting:
         taken, rest = _cut(waiting.popleft(), _Page(bound, tuple(page)))
         page += taken
@@ -60,18 +61,18 @@ class _Page:
     """A page that is being filled."""
 
     bound: Bound
-    blocks: tuple[Block, ...]
+    blocks: tuple[Shown, ...]
 
-    def holds(self, block: Block) -> bool:
+    def holds(self, block: Shown) -> bool:
         return self.bound.holds(*self.blocks, block)
 
-    def most(self, count: int, part: Callable[[int], Block]) -> int:
+    def most(self, count: int, part: Callable[[int], Shown]) -> int:
         """How many, of `count`, fit in one part. Never more than there are characters or rows on a page."""
         tried = range(1, min(count, max(self.bound.characters, self.bound.rows)) + 1)
         return bisect.bisect_left(tried, 1, key=lambda number: not self.holds(part(number)))
 
 
-def _cut(block: Block, page: _Page) -> tuple[Sequence[Block], Sequence[Block]]:
+def _cut(block: Shown, page: _Page) -> tuple[Sequence[Shown], Sequence[Shown]]:
     """What of it goes on this page, and what comes after that."""
     if page.holds(block):
         return [block], []
@@ -90,7 +91,7 @@ def _cut(block: Block, page: _Page) -> tuple[Sequence[Block], Sequence[Block]]:
     return [_slice(block, 0, 1)], [_slice(block, 1, units)] if units > 1 else []
 
 
-def _units(block: Block) -> int:
+def _units(block: Shown) -> int:
     """How many parts it has that can stand on different pages."""
     match block:
         case Table():
@@ -103,7 +104,7 @@ def _units(block: Block) -> int:
             return 1
 
 
-def _slice(block: Block, start: int, end: int) -> Block:
+def _slice(block: Shown, start: int, end: int) -> Shown:
     """These of its parts."""
     match block:
         case Table():
@@ -116,7 +117,7 @@ def _slice(block: Block, start: int, end: int) -> Block:
             return block
 
 
-def _words(block: Block) -> str:
+def _words(block: Shown) -> str:
     """What can be cut in its first part."""
     match block:
         case Text():
@@ -137,7 +138,7 @@ def _said(spans: Sequence[Span]) -> str:
     return "".join(span.text for span in spans)
 
 
-def _halves(block: Block, length: int) -> tuple[Block, Block | None]:
+def _halves(block: Shown, length: int) -> tuple[Shown, Shown | None]:
     """The first part cut after so many characters, and what comes then. A bar stays with the last of its words."""
     match block:
         case Text():
@@ -175,7 +176,7 @@ def _full(spans: Sequence[Span]) -> tuple[Span, ...]:
     return tuple(span for span in spans if span.text)
 
 
-def _seam(block: Block, words: str, page: _Page) -> int:
+def _seam(block: Shown, words: str, page: _Page) -> int:
     """After how many characters to cut: as many as fit; where it can be, after a blank and never within a sign."""
     fit = page.most(len(words), lambda length: _halves(block, length)[0])
     if fit in {0, len(words)}:
@@ -194,7 +195,7 @@ def _has_room(block: Table, bound: Bound) -> bool:
     return bool(block.rows) and half.holds(Table(block.head, (tuple(Span("") for _ in block.head),)))
 
 
-def _paragraphs(block: Table) -> list[Block]:
+def _paragraphs(block: Table) -> list[Shown]:
     """The table's words, row by row."""
     head = [Span(cell, Style.STRONG) for cell in block.head]
     rows = [head, *block.rows] if any(block.head) else block.rows

@@ -1,15 +1,15 @@
 """A document as plain text: for terminals without colour, and for clients that show no HTML."""
 
 from bot.words import gauge, glyphs
-from bot.words.document import Block, Code, Document, Items, Picture, Progress, Span, Table, Text
+from bot.words.document import Code, Document, Items, Picture, Progress, Shown, Span, Table, Text, shown
 
 
 def to_plain(document: Document) -> str:
     """The whole document, blocks apart by an empty line."""
-    return "\n\n".join(said for block in document.blocks if (said := _block(block)))
+    return "\n\n".join(said for block in document.blocks if (said := _block(shown(block))))
 
 
-def _block(block: Block) -> str:
+def _block(block: Shown) -> str:
     match block:
         case Text():
             return _line(block.spans)

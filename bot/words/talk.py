@@ -1,42 +1,91 @@
-"""What people write, as the bot passes it on. Nothing in it is markup any more, but for what stands in fences."""
+"""What people write, as the bot passes it on: who, where, and the words as a document that calls and hides nobody."""
 
+import dataclasses
 import re
+from collections.abc import Sequence
 
-from bot.words.document import Code, Document, Text, Tone, strong, text
+import orjson
+
+from bot.words import markup
+from bot.words.document import OCTETS, Document, Enclosed, Span, Table, Text, Tone, Words, size_of, strong, text
 from bot.words.glyphs import cut, one_line
+from bot.words.html import to_html
+from bot.words.markup import NameOf, Written
+from bot.words.plain import to_plain
 
-LONGEST = 8_000
+LONGEST, MOST_BYTES = 8_000, 16_000
+"""In characters, and in the bytes of words and HTML: an edit holds both twice, and Matrix takes 64 KiB, encrypted."""
+SURELY_SHORT = 500
+"""So many characters are never too many bytes."""
+LARGEST_FILE = 10 * 1024 * 1024
+PASSED_AS_THEY_ARE = re.compile(
+    r"(image/(png|jpeg|gif|webp)|audio/[a-z0-9.+-]+|video/[a-z0-9.+-]+|text/plain|application/pdf)"
+)
+"""What no app runs as a program, whatever is in it."""
 LONGEST_NAME = 80
-MOST_LINES = 200
-FENCE = re.compile(r"^[ ]{0,3}(```+|~~~+)[^`\n]*$")
+NO_MARKS = str.maketrans(dict.fromkeys("():", " "))
+"""What stands around the marks behind a name is in no name that somebody chose."""
+NO_BRACKETS = str.maketrans(dict.fromkeys("()", " "))
+"""Nor in an account: on some networks that is their own choice, too."""
+GOES_ON = "│ "
+"""Before each line but the first, where nothing else stands there: none can pass for another speaker's."""
 
 
-def passed_on(who: str, network: str, said: str, *, is_proven: bool) -> Document:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Speaker:
+    """Whoever has said it, as others see them."""
+
+    name: str
+    network: str
+    account: str = ""
+    """Where the name is their own choice: what nobody can choose."""
+    is_proven: bool = True
+    at: str = ""
+    """When, where it was not just now."""
+
+
+def passed_on(speaker: Speaker, said: str, name_of: NameOf = lambda _: "") -> Document:
     """Who said it, where, and the words. A name that nothing proves is marked so."""
-    mark = "" if is_proven else ", unproven"
-    head = (strong(cut(one_line(who), LONGEST_NAME), Tone.QUIET), f" ({network}{mark}): ")
-    blocks = _blocks(cut(said, LONGEST))
+    where = f"{speaker.network} {cut(one_line(speaker.account), LONGEST_NAME)}".strip()
+    marks = ", ".join(filter(None, (where, "" if speaker.is_proven else "unproven", speaker.at)))
+    name = cut(one_line(speaker.name).translate(NO_MARKS if speaker.account else NO_BRACKETS), LONGEST_NAME)
+    head = (strong(name or "somebody", Tone.QUIET), f" ({marks}): ")
+    longest = LONGEST
+    if len(said) <= SURELY_SHORT:
+        return _said(head, markup.read(said, name_of))
+    while _bytes(words := _said(head, markup.read(cut(said, longest), name_of))) > MOST_BYTES:
+        longest = longest * 3 // 4
+    return words
+
+
+def _bytes(words: Document) -> int:
+    return len(orjson.dumps([to_plain(words), to_html(words)]))
+
+
+def _said(head: Sequence[Words], blocks: Sequence[Written]) -> Document:
     if blocks and isinstance(blocks[0], Text):
-        return Document((text(*head, *blocks[0].spans), *blocks[1:]))
-    return Document((text(*head), *blocks))
+        return Document((text(*head, *blocks[0].spans), *map(_going_on, blocks[1:])))
+    return Document((text(*head), *map(_going_on, blocks)))
 
 
-def _blocks(said: str) -> list[Text | Code]:
-    """A paragraph for each line, and code where it stands between fences."""
-    blocks: list[Text | Code] = []
-    code: list[str] | None = None
-    fence = ""
-    for line in said.splitlines()[:MOST_LINES]:
-        found = FENCE.match(line)
-        if code is None and found:
-            code, fence = [], found[1][:3]
-        elif code is not None and line.strip().startswith(fence) and not line.strip().strip(fence[0]):
-            blocks.append(Code("\n".join(code)))
-            code = None
-        elif code is not None:
-            code.append(line)
-        elif line.strip():
-            blocks.append(text(one_line(line)))
-    if code is not None:
-        blocks.append(Code("\n".join(code)))
-    return blocks
+def _going_on(block: Written) -> Written:
+    match block:
+        case Text():
+            return text(GOES_ON, *block.spans)
+        case Table(head, rows):
+            return Table((GOES_ON + head[0], *head[1:]), tuple((_marked(first), *rest) for first, *rest in rows))
+        case _:
+            return block
+
+
+def _marked(cell: Span) -> Span:
+    return dataclasses.replace(cell, text=GOES_ON + cell.text)
+
+
+def as_passed_on(file: Enclosed) -> Enclosed | Text:
+    """A file as it goes on: under a name that leads nowhere, and of a type that nobody runs. A large one stays."""
+    name = cut(one_line(file.name).replace("/", "_").replace("\\", "_").strip(". "), LONGEST_NAME) or "file"
+    if not 0 < file.size <= LARGEST_FILE:
+        return text(f"(The file {name} is not passed on: {size_of(file.size)}, and {size_of(LARGEST_FILE)} may be.)")
+    type_ = file.type if PASSED_AS_THEY_ARE.fullmatch(file.type) else OCTETS
+    return dataclasses.replace(file, name=name, type=type_)

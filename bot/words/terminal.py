@@ -13,7 +13,7 @@ from rich.style import Style as Look
 from rich.text import Text as Line
 
 from bot.words import gauge, glyphs
-from bot.words.document import Block, Code, Document, Items, Picture, Progress, Span, Style, Table, Text, Tone
+from bot.words.document import Code, Document, Items, Picture, Progress, Shown, Span, Style, Table, Text, Tone, shown
 from bot.words.html import COLOURS
 
 TYPED = "#1583a0"
@@ -29,13 +29,13 @@ _Cell = tuple[str, Look]
 
 def to_terminal(document: Document) -> RenderableType:
     """The whole document, blocks apart by an empty line."""
-    shown: list[RenderableType] = []
-    for block in document.blocks:
-        shown += [Line(), _block(block)] if shown else [_block(block)]
-    return Group(*shown)
+    lines: list[RenderableType] = []
+    for block in map(shown, document.blocks):
+        lines += [Line(), _block(block)] if lines else [_block(block)]
+    return Group(*lines)
 
 
-def _block(block: Block) -> RenderableType:
+def _block(block: Shown) -> RenderableType:
     match block:
         case Text():
             return _line(block.spans)

@@ -9,7 +9,7 @@ import itertools
 import re
 
 from bot.words import gauge, glyphs
-from bot.words.document import Block, Code, Document, Items, Picture, Progress, Span, Style, Table, Text
+from bot.words.document import Code, Document, Items, Picture, Progress, Shown, Span, Style, Table, Text, shown
 
 _APART = "\u200b"
 _LIKENESS = str.maketrans({"*": "\u2217", "`": "\u02cb"})
@@ -33,10 +33,10 @@ _NO_CODE = frozenset({"quote", "quoted", "math", "spoiler"})
 
 def to_zulip(document: Document) -> str:
     """The whole document, blocks apart by an empty line."""
-    return "\n\n".join(said for block in document.blocks if (said := _block(block)))
+    return "\n\n".join(said for block in document.blocks if (said := _block(shown(block))))
 
 
-def _block(block: Block) -> str:
+def _block(block: Shown) -> str:
     match block:
         case Text():
             return _line(block.spans)

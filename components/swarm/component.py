@@ -32,7 +32,7 @@ async def look() -> dict[str, Any]:
     return desk.look()
 
 
-@swarm.command()
+@swarm.command(goes_on_by="resume")
 async def repair(
     job: Job,
     bots: Text = "1e5",
@@ -58,11 +58,11 @@ async def repair(
     return await desk.carry_out(job, study)
 
 
-@swarm.command()
-async def resume(job: Job) -> dict[str, Any]:
+@swarm.command(goes_on_by="resume")
+async def resume(job: Job, of: Text = "") -> dict[str, Any]:
     """Go on with what a stop, a cancel or a restart has ended."""
     with refusing():
-        study = desk.kept()
+        study = desk.kept(of)
     return await desk.carry_out(job, study)
 
 

@@ -34,14 +34,21 @@ class Desk:
         """A new study. Raises ValueError where it cannot be one."""
         return Study(order, threads=self._threads)
 
-    def kept(self) -> Study:
-        """The one that was ended before its end. Raises ValueError where there is none."""
-        if self.study is not None and not self.study.is_over:
-            return self.study
-        kept = keeping.load(self.path) if self.path is not None else None
-        if kept is None:
+    def kept(self, of: str = "") -> Study:
+        """The one that was ended before its end, and only that of a job where one is named.
+
+        Raises ValueError where there is none.
+        """
+        study = self.study if self.study is not None and not self.study.is_over else self._from_disk()
+        if study is None:
             raise ValueError("There is nothing to go on with. Begin with repair.")
-        return Study.restored(*kept, threads=self._threads)
+        if of not in ("", study.job):
+            raise ValueError("What is kept is of another job. To go on with it: resume.")
+        return study
+
+    def _from_disk(self) -> Study | None:
+        kept = keeping.load(self.path) if self.path is not None else None
+        return None if kept is None else Study.restored(*kept, threads=self._threads)
 
     def change(self, change: Change) -> dict[str, Any]:
         """Have it made by the study that runs. Raises ValueError where there is none."""
@@ -56,7 +63,7 @@ class Desk:
         """Run it to its end, in a thread."""
 
         def run(step: ThreadStep) -> dict[str, Any]:
-            self.study, self._runs = study, True
+            self.study, self._runs, study.job = study, True, job.id
             kept_at = float("-inf")
             try:
                 while not study.is_over:

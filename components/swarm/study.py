@@ -28,6 +28,8 @@ class Study:
         self._had = 0.0
         """How far it was when it was begun here."""
         self.trial: Trial | None = None
+        self.job = ""
+        """The id of the job that carries it out."""
 
     @property
     def is_over(self) -> bool:
@@ -76,6 +78,7 @@ class Study:
             arrays |= {f"{name}-{index}": fields.pop(name) for name in MAPS}
             outcomes.append(fields)
         kept: dict[str, Any] = {"form": FORM, "order": self.order.texts, "outcomes": outcomes, "trial": None}
+        kept["job"] = self.job
         if self.trial is not None:
             kept["trial"], running = self.trial.state()
             arrays |= running
@@ -96,6 +99,7 @@ class Study:
             case, _ = study.runs[len(study.outcomes)]
             study.trial = Trial.restored(study.cases[case], kept["trial"], arrays, threads=threads)
         study._had = study.progress
+        study.job = kept.get("job", "")
         return study
 
     def _seconds_left(self) -> float | None:

@@ -9,7 +9,17 @@ from bot.enrol import enrol, stanza
 from demo.process import Process
 from tests.faults.field import Field, Said, environment, running, until
 from wire.clock import boot_clock
+from wire.envelope import read_unproven
 from wire.messages import ROOT
+from wire.work import Command, Job, JobState
+
+SWARM = """\
+import runpy
+from tests.faults.short import be_short
+be_short()
+runpy.run_module("components.swarm", run_name="__main__", alter_sys=True)
+"""
+"""The program as it is, with leases as short as those of the bot, which it could not confirm a stop to else."""
 
 
 @contextlib.asynccontextmanager
@@ -22,7 +32,7 @@ async def simulated(folder: Path) -> AsyncGenerator[tuple[Field, Process]]:
         config.write_text(config.read_text() + stanza(enrolment))
         await field.bot.stop()
         await field.begun()
-        command = [sys.executable, "-m", "components.swarm", path, "--latch", folder / "swarm.latch"]
+        command = [sys.executable, "-c", SWARM, path, "--latch", folder / "swarm.latch"]
         async with Process(command, folder / "swarm.log", env=environment(folder), name="swarm") as swarm:
             await shows(field, "ready", 0.0)
             yield field, swarm
@@ -40,6 +50,35 @@ async def runs(field: Field, answer: Said) -> None:
 async def shows(field: Field, how: str, since: float) -> None:
     """Wait until the swarm says that it is so."""
     await until(lambda: [each for _, each in field.wire.states("swarm", since) if each.shown == how], f"it is {how}")
+
+
+def job_of(answer: Said) -> str:
+    """The beginning of the id of the job that an answer is about."""
+    return answer.words.split("job ")[1][:8]
+
+
+def said_of(field: Field, job: str) -> list[Job]:
+    """What the swarm has said of a job. Nobody has verified it."""
+    heard = [each for each in field.wire.on("job/swarm/") if f"/job/swarm/{job}" in each.topic and each.payload]
+    return [Job.parse(read_unproven(each.payload, ROOT, "job")) for each in heard]
+
+
+def told(field: Field) -> list[Command]:
+    """What the swarm was told, once each."""
+    return [Command.parse(read_unproven(each.payload, ROOT, "cmd")) for each in field.wire.on("cmd/swarm")]
+
+
+async def goes_on(field: Field, answer: Said, session: str) -> Job:
+    """Wait until the same job is at work in another session than this. Returns its first word there."""
+
+    def there() -> list[Job]:
+        return [
+            each
+            for each in said_of(field, job_of(answer))
+            if each.session != session and each.state is JobState.RUNNING and each.message
+        ]
+
+    return (await until(there, "the same job goes on", field.last_words))[0]
 
 
 async def test_a_swarm_repairs_is_changed_while_it_does_and_shows_curves_and_maps(tmp_path: Path) -> None:
@@ -78,15 +117,60 @@ async def test_a_swarm_repairs_is_changed_while_it_does_and_shows_curves_and_map
         assert "alice sleeps" in (await field.hears("TAKEN", mine.to)).words
         assert (await field.answer("!kill swarm 1%", "bob")).words.startswith("DONE swarm kill")
         assert "Over" in (await field.answer("!commander end swarm", "bob")).words
+        session = said_of(field, job_of(answer))[-1].session
         await swarm.stop()
-        stopped = boot_clock()
         await swarm.start()
-        await shows(field, "ready", stopped)
-        lost = await field.hears("LOST swarm repair", answer.to)
-        assert "To go on where it was: !run swarm resume" in lost.words
+        await goes_on(field, answer, session)
+        assert "Told to end" in (await field.answer(f"!cancel {job_of(answer)}")).words
+        await field.hears("CANCELLED swarm repair", answer.to)
         on = await field.answer("!run swarm resume")
         await runs(field, on)
-        assert "Told to end" in (await field.answer(f"!cancel {on.words.split('job ')[1][:8]}")).words
+        assert "Told to end" in (await field.answer(f"!cancel {job_of(on)}")).words
         await field.hears("CANCELLED swarm resume", on.to)
         wrong = await field.answer("!run-sim swarm bots=many")
         assert "bots" in (await field.hears("FAILED swarm repair", wrong.to)).words
+
+
+async def test_a_job_goes_on_by_itself_after_its_swarm_was_killed_unless_it_was_stopped_meanwhile(
+    tmp_path: Path,
+) -> None:
+    async with simulated(tmp_path) as (field, swarm):
+        answer = await field.answer("!run-sim swarm bots=1e5 size=4096 damage=20% seeds=1..40")
+        kept = tmp_path / "swarm.swarm"
+        await until(kept.exists, "its state is kept")
+        first = kept.stat().st_mtime_ns
+        await until(lambda: kept.stat().st_mtime_ns != first, "it is kept again", field.last_words)
+        before = said_of(field, job_of(answer))[-1]
+        await until(lambda: said_of(field, job_of(answer))[-1].seq > before.seq, "it goes on meanwhile")
+        await swarm.kill()
+        await swarm.start()
+        after = await goes_on(field, answer, before.session)
+        assert (after.progress or 0) > 0.5 * (before.progress or 0) > 0, "it did not begin from its beginning"
+        ended = await field.hears("DONE swarm repair", answer.to)
+        assert "has not come" not in ended.words
+        pictures = {each.topic for each in field.wire.heard if "/picture/swarm/" in each.topic and each.payload}
+        assert len(pictures) == 2
+        assert (await field.answer(f"!job {job_of(answer)}")).words.startswith("DONE swarm repair")
+        assert len(field.news("DONE swarm repair", answer.to)) == 1
+        assert [(each.command, dict(each.args)) for each in told(field)[1:]] == [("resume", {"of": after.job})]
+        await stopped_while_it_is_away(field, swarm)
+
+
+async def stopped_while_it_is_away(field: Field, swarm: Process) -> None:
+    """Nothing goes on then, also when two persons have let it go."""
+    answer = await field.answer("!run-sim swarm bots=1e3 size=4096")
+    await runs(field, answer)
+    await swarm.kill()
+    stop = await field.answer("!shutdown swarm")
+    killed = boot_clock()
+    await swarm.start()
+    await shows(field, "stopped", killed)
+    await field.hears("STOPPED", stop.to)
+    lost = await field.hears("LOST swarm repair", answer.to)
+    assert "It was stopped or cancelled since. To go on where it was: !run swarm resume" in lost.words
+    reset = await field.reset()
+    await shows(field, "ready", reset)
+    assert (await field.answer("!run swarm look")).words.startswith("DONE swarm look")
+    assert (await field.answer(f"!job {job_of(answer)}")).words.startswith("LOST swarm repair")
+    assert [each.command for each in told(field)[-2:]] == ["repair", "look"]
+    assert {each.session for each in said_of(field, job_of(answer))} == {said_of(field, job_of(answer))[0].session}

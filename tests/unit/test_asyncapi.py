@@ -110,6 +110,13 @@ def test_it_takes_each_signed_message(kind: str, payload: bytes, by: tuple[str, 
         assert takes(kind, sealed(kind, without, *by)) == is_read(kind, without), left_out
 
 
+@pytest.mark.parametrize("by", ["", "walk-on", "w" * 63, "w" * 64, "Walk", "-walk", "walk on", 1, None, [], True])
+def test_it_says_of_how_a_job_goes_on_what_the_code_says(by: object) -> None:
+    birth = json.loads(messages()["birth"][1])
+    birth["commands"]["walk"]["goes_on_by"] = by
+    assert takes("birth", sealed("birth", birth, "component")) == is_read("birth", birth)
+
+
 @pytest.mark.parametrize(("kind", "payload"), plain().values(), ids=plain())
 def test_it_takes_each_plain_message(kind: str, payload: bytes) -> None:
     assert validator(DOCUMENT["components"]["messages"][kind]["payload"]).is_valid(json.loads(payload))

@@ -15,6 +15,10 @@ from components.component import Component
 from components.jobs import Job
 from components.kinds import LONGEST_LIST, Between, Longest, OneOf, Shortest, kind
 from components.schema import Signature, signature
+from wire.birth import Birth
+from wire.broker import Broker
+from wire.enrolment import Enrolment
+from wire.envelope import PublicKey
 from wire.errors import Rejected
 
 
@@ -294,3 +298,46 @@ def test_a_component_refuses_what_nobody_could_call() -> None:
 
     with pytest.raises(TypeError, match="one and other are both Job"):
         component.command()(two)
+
+
+async def work(job: Job) -> None: ...
+
+
+def born(*others: Callable[..., Any], by: str) -> Birth:
+    """Of a component with a job that goes on by one of these."""
+    enrolment = Enrolment("tocsin/v1", "oven", (), Broker("localhost", 1883), PublicKey(bytes(32)), (), bytes(32))
+    component = Component(title="A test", kind="test", version="1")
+    component.command(goes_on_by=by)(work)
+    for each in others:
+        component.command()(each)
+    return component.birth(enrolment, "5e")
+
+
+def test_what_is_to_go_on_with_a_job_is_there_and_takes_its_id_before_the_component_starts() -> None:
+    async def quick(of: str) -> None: ...
+
+    async def blind(job: Job) -> None: ...
+
+    async def greedy(job: Job, of: str, more: int) -> None: ...
+
+    async def on(job: Job, of: str) -> None: ...
+
+    for others, by in (((on,), "of"), ((on,), "cancel")):
+        with pytest.raises(ValueError, match="there is no command of this name"):
+            born(*others, by=by)
+    for other in (None, quick, blind, greedy):
+        with pytest.raises(ValueError, match="must be a job that takes `of`, and needs no more"):
+            born(*filter(None, [other]), by=other.__name__ if other else "work")
+    with pytest.raises(ValueError, match="quick is no job, so nothing of it can go on"):
+        Component(title="A test", kind="test", version="1").command(goes_on_by="on")(quick)
+
+
+def test_what_goes_on_with_a_job_stands_in_the_birth() -> None:
+    async def on(job: Job, of: str) -> None: ...
+
+    async def at_will(job: Job, of: str = "", more: int = 1) -> None: ...
+
+    for by, other in (("on", on), ("at-will", at_will)):
+        commands = Birth.parse(born(other, by=by).to_bytes()).commands
+        assert {name: each.goes_on_by for name, each in commands.items()} == {"work": by, by: "", "cancel": ""}
+    assert Birth.parse(born(by="").to_bytes()).commands["work"].goes_on_by == ""

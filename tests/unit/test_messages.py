@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wire.birth import Birth
+from wire.birth import Birth, Danger, Offer
 from wire.envelope import PublicKey
 from wire.errors import BadMessage
 from wire.messages import LARGEST_STOP, HandOver, Lease, Open, Roster, Shown, State, Stop, Target
@@ -56,6 +56,11 @@ BIRTHS = st.builds(
     kind=st.text(max_size=100),
     version=st.text(max_size=100),
     groups=st.lists(IDS, max_size=5).map(tuple),
+    commands=st.dictionaries(
+        IDS,
+        st.builds(Offer, st.text(max_size=100), st.just({}), st.booleans(), st.sampled_from(Danger), IDS | st.just("")),
+        max_size=3,
+    ),
     stop_deadline_ms=st.integers(0, 3_600_000),
 )
 X, Y = "1" * 32, "own-" + "2" * 32
@@ -222,6 +227,25 @@ def test_a_state_carries_signed_stops_up_to_their_bound() -> None:
 def test_a_birth_of_another_contract_is_refused() -> None:
     with pytest.raises(BadMessage, match="'contract'"):
         Birth.parse(json.dumps(json.loads(BIRTH.to_bytes()) | {"contract": 2}).encode())
+
+
+def birth_of(**fields: object) -> Birth:
+    """Of a component with one command, which says this of itself."""
+    walk: dict[str, dict[str, object]] = {"walk": {"title": "Walk", "input": {}, "job": True, **fields}}
+    return Birth.parse(json.dumps(json.loads(BIRTH.to_bytes()) | {"commands": walk}).encode())
+
+
+def test_a_birth_says_by_which_command_a_job_goes_on_and_need_not() -> None:
+    assert [birth_of(**each).commands["walk"].goes_on_by for each in ({}, {"goes_on_by": ""})] == ["", ""]
+    assert birth_of(goes_on_by="walk-on").commands["walk"].goes_on_by == "walk-on"
+    assert b"goes_on_by" not in birth_of().to_bytes(), "who does not know the field need not read it"
+    assert birth_of(what_comes_later={"a": [1]}) == birth_of()
+
+
+@pytest.mark.parametrize("wrong", [None, 1, True, [], {}, "Walk", "walk on", "-walk", "walk\n", " ", "w" * 64])
+def test_a_birth_that_says_it_otherwise_is_refused(wrong: object) -> None:
+    with pytest.raises(BadMessage, match="goes_on_by"):
+        birth_of(goes_on_by=wrong)
 
 
 @pytest.mark.parametrize("text", ["", "All", "all/x", "group/", "id/", "id/A", "group/a/b", "id/#", "walker", "id/a\n"])

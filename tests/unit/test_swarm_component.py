@@ -11,8 +11,11 @@ import pytest
 import pytest_asyncio
 
 from components.engine import Engine
+from components.swarm import keeping
 from components.swarm.__main__ import beside_latch
 from components.swarm.component import desk, swarm
+from components.swarm.desk import Desk
+from components.swarm.order import Order
 from components.swarm.study import Study
 from components.swarm.swarm import warm_up
 from demo.broker import LocalBroker
@@ -209,6 +212,56 @@ async def test_a_stop_ends_it_before_its_next_block_and_after_the_reset_it_goes_
     await bot.asks("cancel", {"job": again})
     await ended(bot, again)
     assert not engine.latch.open
+
+
+async def test_it_goes_on_with_the_job_that_it_has_kept_and_with_no_other(bot: Bot, engine: Engine) -> None:
+    births = (await bot.births.get()).commands
+    assert {name: each.goes_on_by for name, each in births.items() if each.job} == dict.fromkeys(
+        ("repair", "resume"), "resume"
+    )
+    none = await ended(bot, await bot.orders("resume", {"of": "ab" * 16}))
+    assert (none.state, none.message) == (JobState.FAILED, "There is nothing to go on with. Begin with repair.")
+    order = await begun(bot)
+    await bot.asks("cancel", {"job": order})
+    await ended(bot, order)
+    for in_memory in (True, False):
+        desk.study = desk.study if in_memory else None  # as after a restart
+        other = await ended(bot, await bot.orders("resume", {"of": "ab" * 16}))
+        assert (other.state, other.message) == (
+            JobState.FAILED,
+            "What is kept is of another job. To go on with it: resume.",
+        )
+    step = kept_step()
+    again = await begun(bot, "resume", {"of": order})
+    assert (await bot.asks("look")).result["step"] > step > 0
+    await bot.asks("cancel", {"job": again})
+    await ended(bot, again)
+    assert (await ended(bot, await bot.orders("resume", {"of": order}))).state is JobState.FAILED
+    last = await begun(bot, "resume", {"of": again})  # whoever carries it out has it
+    await bot.asks("cancel", {"job": last})
+    await ended(bot, last)
+    assert engine.latch.may_work(boot_clock())
+
+
+def kept_step() -> int:
+    """At which step what lies on the disk is."""
+    study = desk.kept()
+    assert study.trial is not None
+    return study.trial.swarm.step
+
+
+def test_what_an_older_swarm_has_kept_is_of_no_job(tmp_path: Path) -> None:
+    study = Study(Order(bots="1e3", size="128"), threads=1)
+    study.job = "5e" * 16
+    kept, arrays = study.state()
+    assert Study.restored(kept, arrays, threads=1).job == "5e" * 16
+    del kept["job"]
+    keeping.save(tmp_path / "older.swarm", kept, arrays)
+    older = Desk(threads=1)
+    older.path = tmp_path / "older.swarm"
+    assert older.kept().job == ""
+    with pytest.raises(ValueError, match="of another job"):
+        older.kept("5e" * 16)
 
 
 async def test_held_it_waits_and_goes_on_by_itself(bot: Bot, blocks: list[bool]) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import AsyncGenerator, Callable
 
 from bot.fleet.claims import Claims
+from bot.fleet.going_on import GoingOn
 from bot.fleet.jobs import Jobs
 from bot.fleet.listener import Listener
 from bot.fleet.orders import asked_of
@@ -75,6 +76,8 @@ class Yard:
     jobs: Jobs = dataclasses.field(init=False)
     listener: Listener = dataclasses.field(init=False)
     ticks: Ticks = dataclasses.field(init=False)
+    goes_on: GoingOn | None = None
+    may_go_on: int = 0
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
@@ -88,6 +91,7 @@ class Yard:
             ROOT,
             "tocsin",
             publish=self.tower.broker.publish,
+            goes_on=self.goes_on,
             queued=lambda: None,
             now=lambda: now[0],
             clock=lambda: now[0],
@@ -143,6 +147,7 @@ class Yard:
             reply_to="$order",
             takes_long=long,
             now=self.time[0] if made is None else made,
+            may_go_on=self.may_go_on,
         )
 
     async def order(self, *names: str, answers: Status | None = Status.ACCEPTED) -> None:

@@ -1,0 +1,138 @@
+"""What people write, markup and all, as a document. Zulip and most Matrix clients take the same signs.
+
+What is not known here stays as it was typed, and every renderer makes it harmless. No mention calls anybody, an address
+is always seen, and what somebody has hidden stays hidden.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from bot.words.document import Code, Items, Span, Style, Table, Text, Tone, strong, table, text
+from bot.words.glyphs import cut, one_line
+
+MOST_LINES = 200
+MOST_CELLS = 12
+HIDDEN = "▒▒▒"
+QUOTE = "» "
+
+NameOf = Callable[[str], str]
+"""How a person is called here, by the id of their account; empty where nobody knows."""
+Written = Text | Code | Items | Table
+
+_FENCE = re.compile(r"[ ]{0,3}(```++|~~~++)([^`\n]*+)")
+_ENTRY = re.compile(r"[ ]{0,3}[-*+•] +(\S.*+)")
+_RULE = re.compile(r"\|?(?: *:?-+:? *\|)+(?: *:?-+:? *)?")
+_INLINE = re.compile(
+    r"`(?P<mono>[^`\n]{1,500})`"
+    r"|@_?\*\*(?P<called>[^*|\n]{1,100})(?:\|(?P<account>\d{1,15}))?\*\*"
+    r"|#\*\*(?P<channel>[^*\n]{1,200})\*\*"
+    r"|\*\*(?P<strong>[^*\n]{1,500})\*\*"
+    r"|\[(?P<words>[^\[\]\n]{1,300})\]\((?P<address>[^()\s]{1,1000})\)"
+    r"|\|\|(?P<hidden>[^|\n]{1,500})\|\|"
+)
+
+
+def read(said: str, name_of: NameOf = lambda _: "") -> list[Written]:
+    """A paragraph for each line, and lists, tables and code as what they are."""
+    lines = said.splitlines()
+    return [*_blocks([*lines[:MOST_LINES], *(["…"] if len(lines) > MOST_LINES else [])], name_of)]
+
+
+def _blocks(lines: Sequence[str], name_of: NameOf) -> Iterator[Written]:
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if found := _FENCE.fullmatch(line):
+            end = _end_of_fence(lines, at + 1, found[1])
+            yield from _fenced(found[2].strip(), lines[at + 1 : end], name_of)
+            at = end + 1
+        elif _ENTRY.fullmatch(line):
+            end = next((number for number in range(at, len(lines)) if not _ENTRY.fullmatch(lines[number])), len(lines))
+            found_entries = [_ENTRY.fullmatch(each) for each in lines[at:end]]
+            yield Items(tuple(Text(_spans(each[1], name_of)) for each in found_entries if each))
+            at = end
+        elif "|" in line and at + 1 < len(lines) and (found_table := _table(lines, at, name_of)):
+            whole, at = found_table
+            yield whole
+        else:
+            at += 1
+            if line.lstrip().startswith(">"):
+                yield _quote(line.lstrip(" >"), name_of)
+            elif line.strip():
+                yield Text(_spans(line, name_of))
+
+
+def _end_of_fence(lines: Sequence[str], begin: int, fence: str) -> int:
+    """Where the line stands that ends it; behind all of them where none does."""
+    ends = (
+        number
+        for number in range(begin, len(lines))
+        if (line := lines[number].strip()).startswith(fence) and not line.strip(fence[0])
+    )
+    return next(ends, len(lines))
+
+
+def _fenced(what: str, lines: Sequence[str], name_of: NameOf) -> Iterator[Written]:
+    kind, _, title = what.partition(" ")
+    if kind in ("quote", "quoted"):
+        yield from (_quote(line, name_of) for line in lines if line.strip())
+    elif kind == "spoiler":
+        yield text(strong("Spoiler", Tone.QUIET), f": {one_line(title)} {HIDDEN}")
+    else:
+        yield Code("\n".join(lines))
+
+
+def _quote(line: str, name_of: NameOf) -> Text:
+    return Text((Span(QUOTE, tone=Tone.QUIET), *_spans(line, name_of)))
+
+
+def _table(lines: Sequence[str], at: int, name_of: NameOf) -> tuple[Table, int] | None:
+    """A table that begins here, and where it ends."""
+    head = _cells(lines[at])
+    if not 1 < len(head) <= MOST_CELLS or not _RULE.fullmatch(lines[at + 1].strip()):
+        return None
+    end = at + 2
+    rows: list[list[Span]] = []
+    while end < len(lines) and "|" in lines[end]:
+        cells = [*_cells(lines[end])[: len(head)]]
+        rows.append([_cell(each, name_of) for each in (*cells, *[""] * (len(head) - len(cells)))])
+        end += 1
+    return table([_cell(each, name_of).text for each in head], rows), end
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().removeprefix("|").removesuffix("|").split("|")]
+
+
+def _cell(words: str, name_of: NameOf) -> Span:
+    return Span("".join(span.text for span in _spans(words, name_of)))
+
+
+def _spans(line: str, name_of: NameOf) -> tuple[Span, ...]:
+    spans: list[Span] = []
+    at = 0
+    line = one_line(line).strip()
+    for found in _INLINE.finditer(line):
+        spans += [Span(line[at : found.start()])] if found.start() > at else []
+        spans.append(_set(found, name_of))
+        at = found.end()
+    return (*spans, *([Span(line[at:])] if at < len(line) or not spans else []))
+
+
+def _set(found: re.Match[str], name_of: NameOf) -> Span:
+    what, words = found.lastgroup, found[0]
+    match what:
+        case "mono":
+            return Span(found["mono"], Style.MONO)
+        case "strong":
+            return Span(found["strong"], Style.STRONG)
+        case "called" | "account":
+            words = f"@{(name_of(found['account']) if found['account'] else '') or found['called']}"
+        case "channel":
+            words = f"#{found['channel']}"
+        case "address":
+            shown, address = found["words"], found["address"]
+            words = address if shown == address else f"{shown} ({address})"
+        case _:
+            words = HIDDEN
+    return Span(cut(words, 1_400))
