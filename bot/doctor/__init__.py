@@ -81,7 +81,7 @@ async def _one(look: Callable[[Path], Finding], path: Path) -> Findings:
 
 def _configuration(settings: Settings) -> Finding:
     people, components = len(settings.people.listed), len(settings.enrolled)
-    networks = ", ".join(sorted(settings.bridges)) or "none"
+    networks = settings.networks
     what = f"{settings.file.path} is good. People: {people}. Components: {components}. Chat networks: {networks}."
     return good("configuration", what)
 

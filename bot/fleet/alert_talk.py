@@ -71,10 +71,6 @@ class Waiting:
         elif self._stands(slot):
             self._news[slot] = News(None, over=True, seen=seen)
 
-    def forget(self, slot: Slot) -> None:
-        """Nobody wants to know."""
-        self._news.pop(slot, None)
-
     def told(self, slot: Slot, news: News) -> None:
         """That is told. What was said since is not."""
         if self._news.get(slot) is news:

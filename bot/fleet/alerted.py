@@ -37,6 +37,11 @@ def wanting(sinks: Sequence[Sink], severity: str) -> tuple[Place, ...]:
     return tuple(dict.fromkeys(p for sink in sinks if RANK[severity] >= RANK[sink.least] for p in sink.places))
 
 
+def is_graver(new: Raised, than: Raised) -> bool:
+    """Whether it is worse."""
+    return RANK[new.severity] > RANK[than.severity]
+
+
 def lasting(each: Raised, now: float) -> Document:
     """It is so now, or it has happened."""
     when = f"since {clock(each.raised, now)}" if each.key else f"at {clock(each.raised, now)}"

@@ -9,19 +9,19 @@ import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
 from bot.fleet.alert_room import Room
-from bot.fleet.alert_talk import MOST_OF_ONE, News, Slot, Waiting, read, slot_of, topic_of
-from bot.fleet.alerted import RANK, Flood, Sink, graver, lasting, over, wanting
+from bot.fleet.alert_talk import MOST_OF_ONE, MOST_WAITING, News, Slot, Waiting, read, slot_of, topic_of
+from bot.fleet.alerted import Flood, Sink, graver, is_graver, lasting, over, wanting
 from bot.store import Store, Tx, alerts, outbox
 from bot.store.alerts import Raised
 from bot.words.document import Document
 from bot.words.errors import StoreError
 from bot.words.message import Lane, Place, Post
-from wire.errors import BadMessage
+from wire.errors import BadMessage, WireError
 
 GATHER_S = 0.1
 """What comes within that time is looked at together."""
@@ -61,6 +61,7 @@ class Alerts:
         knows: Callable[[str], bool],
         connected: Callable[[], bool],
         connection: Callable[[], int],
+        say_again: Callable[[], Awaitable[None]],
         queued: Callable[[], None],
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
@@ -71,6 +72,11 @@ class Alerts:
         self._knows = knows
         self._connected = connected
         self._connection = connection  # which one it is, by its number: it counts up before anything is heard on it
+        self._say_again = say_again  # has the broker say all that lasts
+        self._asked: Sequence[Sink] = ()
+        """Who asked when it was said last. What nobody wanted then is not kept."""
+        self._is_deaf = False
+        """The broker may say nothing more of what lasts: so nobody knows what is over."""
         self._queued = queued
         self._now = now
         self._clock = clock
@@ -96,6 +102,7 @@ class Alerts:
 
     async def read(self) -> None:
         """What lasted when the bot ended. Nothing is heard before."""
+        self._asked = self._sinks
         self._open.update((slot_of(each), each) for each in await self._store.read(alerts.open_ones))
 
     def hear(self, kind: str, rest: str, payload: bytes) -> None:
@@ -107,10 +114,11 @@ class Alerts:
             raised = read(topic, payload, self._root, self._now())
             slot = slot_of(raised)
             if slot in self._open or wanting(self._sinks, raised.severity):
-                self._heard_on[slot] = self._connection()
                 self._waiting.is_raised(raised)
-            else:
-                self._waiting.forget(slot)
+                if key:
+                    self._note(slot)
+            else:  # nobody asks for it as it is now; what it was is told all the same
+                self._waiting.is_over(slot)
         elif key:
             self._waiting.is_over(topic)
         self._some.set()
@@ -131,6 +139,7 @@ class Alerts:
 
     async def look(self) -> None:
         """Tell what waits, as far as there is room for it. Raises StoreError, and then it waits on."""
+        await self._ask_again()
         self._miss()
         waiting = self._waiting.gravest_first()
         names = [news.raised.name for _, news in waiting if news.raised is not None and not news.raised.key]
@@ -149,9 +158,6 @@ class Alerts:
                 self._count(step.beyond)
             if not step.waits:
                 self._waiting.told(slot, news)
-        self._heard_on = {
-            slot: on for slot, on in self._heard_on.items() if slot in self._open or slot in self._waiting
-        }
 
     async def _tell(self, steps: Sequence[_Step]) -> None:
         is_due, count = self._flood.is_due(self._clock()), len(self._flood)
@@ -174,10 +180,28 @@ class Alerts:
         self._flood.add(each, now, self._now())
         self._some.set()
 
+    def _note(self, slot: Slot) -> None:
+        """It was heard on this connection. However much is heard between two looks, no more is kept than can last."""
+        self._heard_on[slot] = self._connection()
+        if len(self._heard_on) > 2 * (len(self._open) + MOST_WAITING):
+            lasting = {each: on for each, on in self._heard_on.items() if each in self._open or each in self._waiting}
+            self._heard_on = lasting
+
+    async def _ask_again(self) -> None:
+        """Where others ask than before, they are told of what lasts: whatever it was, the broker has it."""
+        if self._asked == self._sinks:
+            return
+        self._asked = self._sinks
+        try:
+            await self._say_again()
+        except WireError as error:
+            self._is_deaf = True
+            log.error("nobody who asks anew is told of what lasts", error=str(error))
+
     def _miss(self) -> None:
         """What lasted, and was not said again after a connect, is over."""
         now = self._clock()
-        number = self._connection() if self._connected() else None
+        number = self._connection() if self._connected() and not self._is_deaf else None
         if self._listening[0] != number:
             self._listening = number, now
         if number is None or now - self._listening[1] < SETTLED_S:
@@ -196,7 +220,7 @@ class Alerts:
             return NOTHING if stands is None else self._edited(dataclasses.replace(stands, cleared=now), seen=news.seen)
         if not new.key:
             return self._happened(new, known.get(new.name), now)
-        if stands is not None and (new.id == stands.id or not (news.anew or _is_graver(new, stands))):
+        if stands is not None and (new.id == stands.id or not (news.anew or is_graver(new, stands))):
             return self._changed(stands, new, is_over=news.over)
         return self._raised(opened, news, new, stands)
 
@@ -214,7 +238,7 @@ class Alerts:
         ended = None if stands is None else dataclasses.replace(stands, cleared=now)
         if not wanting(self._sinks, new.severity):
             return NOTHING if ended is None else self._edited(ended)
-        same = [each for each in opened.values() if each.component == new.component and not _is_graver(new, each)]
+        same = [each for each in opened.values() if each.component == new.component and not is_graver(new, each)]
         if stands is None and len(same) >= MOST_OF_ONE:
             return _Step(beyond=new)
         if not self._room.has_for(new):
@@ -272,7 +296,3 @@ def _follow(opened: dict[Slot, Raised], slot: Slot, step: _Step) -> None:
             opened[slot] = newest
         else:
             opened.pop(slot, None)
-
-
-def _is_graver(new: Raised, than: Raised) -> bool:
-    return RANK[new.severity] > RANK[than.severity]

@@ -1,11 +1,13 @@
 """What a bot says of its last reload, in a file of its folder: `tocsin reload` reads it there. It is not the record."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import orjson
 
 from bot.private import write_private
+from bot.settings.file import LARGEST
 from bot.words.document import Document, document
 from bot.words.packed import dump, load
 
@@ -23,7 +25,7 @@ class Answer:
     number: int = 0
     """How often it was asked. At 0 nobody has."""
     digest: str = ""
-    """Of what it has read. Empty where that could not be used."""
+    """Of the file as it has read it, whether or not that could be used."""
     good: bool = True
     shown: Document = dataclasses.field(default_factory=document)
 
@@ -41,3 +43,12 @@ class Answer:
             return cls(shown=shown, **fields)
         except (FileNotFoundError, ValueError, TypeError, AttributeError, KeyError):
             return None
+
+
+def digest_of(path: Path) -> str:
+    """Of a file, byte by byte, as far as anybody reads it. Empty where nobody can."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.sha256(file.read(LARGEST + 1)).hexdigest()
+    except OSError:
+        return ""

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bot.reloading.answer import Answer
+from bot.reloading.answer import Answer, digest_of
 from bot.reloading.holder import Holder, holder_of
-from bot.settings import Settings, noting
+from bot.settings import Settings
 from bot.words.errors import SettingsError, StoreError, TocsinError
 
 ANSWERS_WITHIN_S = 60.0
@@ -24,7 +24,7 @@ def ask(
     clock: Callable[[], float] = time.monotonic,
 ) -> Answer:
     """Have the bot of a configuration take it anew. The configuration was checked, and is what the bot should read."""
-    folder, digest = checked.bot.folder, noting.digest(checked)
+    folder, digest = checked.bot.folder, digest_of(checked.file.path)
     holder, before = _bot_of(checked)
     _signal(holder)
     end = clock() + within_s
@@ -32,7 +32,7 @@ def ask(
     while clock() < end:
         answer = _answer_in(folder) or answer
         is_new = answer.holder == holder.words and answer.number > before.number
-        if is_new and (not answer.good or answer.digest == digest):  # else it is the answer to somebody who came first
+        if is_new and _is_to(answer, digest):
             return answer
         if holder_of(folder) != holder:
             raise TocsinError("The bot has ended meanwhile.", hint="Its log has the reason.")
@@ -47,13 +47,20 @@ def ask(
     )
 
 
+def _is_to(answer: Answer, digest: str) -> bool:
+    """Whether it is about this file, and not to somebody who came first. What the bot cannot read has no digest."""
+    return answer.digest == digest or not (answer.good or answer.digest)
+
+
 def _bot_of(checked: Settings) -> tuple[Holder, Answer]:
     """The bot that runs, and what it said last. Raises what keeps it from being asked."""
     folder, path = checked.bot.folder, checked.file.path
     holder = holder_of(folder)
     if holder is None:
         raise TocsinError(
-            f"No bot runs in {folder}, so there is nothing to reload.", hint=f"Start it: tocsin run --config {path}"
+            f"No bot runs in {folder}, so there is nothing to reload.",
+            hint=f"Start it: tocsin run --config {path}. But if one runs with another bot.folder, stop that one first: "
+            "two of one name put each other off the broker.",
         )
     if holder.host != socket.gethostname():
         raise TocsinError(f"The bot runs on {holder.host}.", hint="Ask there.")

@@ -83,14 +83,20 @@ def between(
     suspended: AbstractSet[str],
     new: Settings,
     suspended_then: AbstractSet[str],
+    whole: Settings,
 ) -> Changes:
-    """What a new file changes. What needs a restart is compared with what the bot was started with."""
+    """What a new file changes; `new` is what this run can do of the `whole`.
+
+    What needs a restart is compared with what the bot was started with.
+    """
     counts, then = _in_force(current, suspended), _in_force(new, suspended_then)
     live = _differing(current, counts, new, then)
-    waiting = _differing(started, _in_force(started, set()), new, _in_force(new, set()))
+    written = _in_force(whole, set())
+    waiting = _differing(started, _in_force(started, set()), whole, written)
+    beyond = _differing(new, _in_force(new, set()), whole, written) if new is not whole else ()
     return Changes(
         tuple(each for each in live if is_live(each.key)),
-        tuple(each for each in waiting if not is_live(each.key)),
+        (*(each for each in waiting if not is_live(each.key)), *beyond),
     )
 
 

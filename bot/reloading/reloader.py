@@ -12,10 +12,12 @@ from typing import Protocol
 import structlog
 
 from bot import settings
-from bot.reloading.answer import Answer
+from bot.reloading.answer import Answer, digest_of
+from bot.reloading.barred import Barred
 from bot.reloading.changes import Changes, between, first_page, is_of, refused
 from bot.reloading.holder import holder_of
 from bot.reloading.live import Live
+from bot.reloading.reach import within_reach
 from bot.reloading.rights import Rights, suspended, suspended_by_file
 from bot.settings import Settings, noting, weigh
 from bot.settings.mistakes import Mistake, Mistakes, key
@@ -28,6 +30,9 @@ from bot.words.message import Lane, Place, Post
 
 log = structlog.get_logger(__name__)
 
+MOST_LOGGED = noting.MOST_NAMED
+IN_FLUX = "it was changed while it was read"
+"""In the place of a digest: nobody knows which of the two was read."""
 LOOK_MAY_TAKE_S = 30.0
 """At the start the whole record is looked at once, before anything builds on it."""
 
@@ -62,8 +67,13 @@ class Reloader:
         self._pending = tuple(pending)
         self._asked = asked
         self._queued = queued
+        self._barred = Barred()
+        self._gone: dict[str, None] = {}
+        """Who may do nothing any more since something was recorded last."""
         self._file = str(started.file.path.absolute())
         self._number = 0
+        self._digest = ""
+        """Of the file as it was read last."""
 
     def sets(self, dotted: str) -> bool:
         """Whether the file has this key, as it was taken last."""
@@ -77,40 +87,61 @@ class Reloader:
             self._asked.clear()
             self._number += 1
             try:
-                new = await asyncio.to_thread(settings.load, self._started.file.path)
+                new = await asyncio.to_thread(self._load)
                 self._refuse_what_this_run_cannot_do(new)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, it never ends the bot
                 await self._refuse(error)
             else:
                 await self._reload(new)
 
-    async def _reload(self, new: Settings) -> None:
+    def _load(self) -> Settings:
+        path = self._started.file.path
+        self._digest = digest_of(path)
+        try:
+            return settings.load(path)
+        finally:
+            if self._digest != digest_of(path):
+                self._digest = IN_FLUX
+
+    async def _reload(self, whole: Settings) -> None:
         before = self._live.rights
-        self._live.take(before.at_most(self._rights(new, ())))
+        new = within_reach(whole, self._started.bridges, before.alarms)
+        self._barred.note(self._live.people, self._by_file)
+        least = self._rights(new, ())
+        self._gone |= dict.fromkeys(least.powerless(before.able))
+        self._live.take(before.at_most(least))
         self._by_file |= suspended_by_file(new)
         await self._live.stop_keys.tell(self._bell)
-        changes = self._changes(before, new, self._rights(new, ()))
+        changes = self._changes(before, new, self._rights(new, ()), whole)
         try:
             entries = await self._store.read(overlay.entries)
             after = self._rights(new, entries)
-            changes = self._changes(before, new, after)
-            if changes.live or new.file.content != self._current.file.content:
+            changes = self._changes(before, new, after, whole)
+            if changes.live or self._gone or new.file.content != self._current.file.content:
                 await self._until_it_can_be_recorded()
                 entries = await self._store.write(functools.partial(self._write, new, before, after, changes))
-        except (StoreError, Refused) as error:
-            log.error("not reloaded, but for what takes rights away", file=self._file, error=str(error))
-            told = changes.not_recorded(self._file, error)
-            await self._answer(told, new, good=False)
+        except Exception as error:  # noqa: BLE001 - whatever breaks, it never ends the bot
+            why = self._ours(error)
+            log.error("not reloaded, but for what takes rights away", file=self._file, error=str(why))
+            told = changes.not_recorded(self._file, why)
+            await self._answer(told, good=False)
             await self._say(before.alarms, told)
             return
         self._live.take(self._rights(new, entries))  # chat may have said something since
         await self._say_what_leaves_rooms()
         self._current, self._by_file = new, suspended_by_file(new)
+        self._gone.clear()
         await self._live.stop_keys.tell(self._bell)
         self._queued()
         named = [key(each.key) for each in changes.live], [key(each.key) for each in changes.waiting]
-        log.info("reloaded", file=self._file, changed=named[0], needs_a_restart=named[1])
-        await self._answer(changes.document(self._file), new)
+        log.info(
+            "reloaded",
+            file=self._file,
+            changed=named[0][:MOST_LOGGED],
+            needs_a_restart=named[1][:MOST_LOGGED],
+            count=len(named[0]) + len(named[1]),
+        )
+        await self._answer(changes.document(self._file))
 
     async def _say_what_leaves_rooms(self) -> None:
         try:
@@ -122,17 +153,21 @@ class Reloader:
         """What is to count, with what was said in chat up to now."""
         from_chat = weigh(entries, new)
         now = self._live.rights.suspended
-        return Rights.of(new, suspended(new, from_chat, now, self._by_file), from_chat)
+        renamed = self._barred.renamed(new, self._live.people)
+        return Rights.of(new, suspended(new, from_chat, now, self._by_file) | renamed.keys(), from_chat)
 
-    def _changes(self, before: Rights, new: Settings, after: Rights) -> Changes:
-        return between(self._started, self._current, before.suspended, new, after.suspended)
+    def _changes(self, before: Rights, new: Settings, after: Rights, whole: Settings) -> Changes:
+        return between(self._started, self._current, before.suspended, new, after.suspended, whole)
 
     def _write(self, new: Settings, before: Rights, after: Rights, changes: Changes, tx: Tx) -> list[Entry]:
         """Record it, void what nobody may have any more, and tell the rooms. Returns what chat has said by now."""
         waiting = sorted({key(is_of(each.key)) for each in changes.waiting})
-        audit.record(tx, "reloaded", needs_a_restart=waiting[: noting.MOST_NAMED])
+        renamed = self._barred.renamed(new, self._live.people)
+        still = [audit.about(name, still_suspended=name) for name in renamed][: noting.MOST_NAMED]
+        audit.record(tx, "reloaded", *still, needs_a_restart=waiting[: noting.MOST_NAMED])
         noting.note(tx, new)
-        for name in after.powerless(each.name for each in before.people):
+        self._barred.keep(tx, renamed)
+        for name in self._gone | dict.fromkeys(after.powerless(each.name for each in before.people)):
             for each in self._pending:
                 each.void_all_of(tx, name)
         _queue(tx, (*before.alarms, *after.alarms), changes.document(self._file))
@@ -160,14 +195,18 @@ class Reloader:
             raise Mistakes(self._file, [Mistake(path, what, line=new.file.line_of(path)) for path, what in found])
 
     async def _refuse(self, error: Exception) -> None:
-        if not isinstance(error, TocsinError):
-            log.error("taking the configuration anew broke", file=self._file, exc_info=error)
-            error = SettingsError(f"It broke: {type(error).__name__}.", hint="My log has more.")
-        told = refused(self._file, error)
-        said = [f"line {each.line}: {each}" for each in error.mistakes] if isinstance(error, Mistakes) else [str(error)]
-        log.error("not reloaded, all goes on as it was", file=self._file, mistakes=said)
+        why = self._ours(error)
+        told = refused(self._file, why)
+        said = [f"line {each.line}: {each}" for each in why.mistakes] if isinstance(why, Mistakes) else [str(why)]
+        log.error("not reloaded, all goes on as it was", file=self._file, mistakes=said[:MOST_LOGGED])
         await self._answer(told, good=False)
         await self._say(self._live.alarms, told)
+
+    def _ours(self, error: Exception) -> TocsinError:
+        if isinstance(error, TocsinError):
+            return error
+        log.error("taking the configuration anew broke", file=self._file, exc_info=error)
+        return SettingsError(f"It broke: {type(error).__name__}.", hint="My log has more.")
 
     async def _say(self, places: Sequence[Place], told: Document) -> None:
         try:
@@ -176,14 +215,13 @@ class Reloader:
             log.error("the alarm rooms could not be told", error=error.what)
         self._queued()
 
-    async def _answer(self, told: Document, new: Settings | None = None, *, good: bool = True) -> None:
+    async def _answer(self, told: Document, *, good: bool = True) -> None:
         """For `tocsin reload`. Where it cannot be written, the log and the rooms have it all the same."""
         folder = self._started.bot.folder
-        digest = noting.digest(new) if new else ""
         try:
             holder = await asyncio.to_thread(holder_of, folder)
             words = holder.words if holder else ""
-            answer = Answer(words, self._file, self._number, digest, good=good, shown=told)
+            answer = Answer(words, self._file, self._number, self._digest, good=good, shown=told)
             await asyncio.to_thread(answer.write, folder)
         except (OSError, StoreError) as error:
             log.warning("`tocsin reload` will not hear of this", error=str(error))

@@ -52,12 +52,17 @@ class Rights:
             stop_keys={key: who for key, who in self.stop_keys.items() if other.stop_keys.get(key) == who},
             revoked=self.revoked | other.revoked,
             run_from=self.run_from & other.run_from,
-            channels=tuple(_closer(mine, other.channels) for mine in self.channels),
+            channels=tuple(closer for mine in self.channels if (closer := _closer(mine, other.channels)).places),
         )
+
+    @property
+    def able(self) -> list[str]:
+        """Those who may do anything at all."""
+        return [person.name for person in self.people if person.accounts and person.name not in self.suspended]
 
     def powerless(self, names: Iterable[str]) -> list[str]:
         """Those among them who may do nothing at all any more."""
-        able = {person.name for person in self.people if person.accounts} - self.suspended
+        able = frozenset(self.able)
         return [name for name in names if name not in able]
 
 
@@ -66,10 +71,23 @@ def _lesser(one: Person, other: Person) -> Person:
 
 
 def _closer(mine: Channel, theirs: Iterable[Channel]) -> Channel:
-    """Nothing encrypted leaves it that would not leave it in the others."""
-    same = next((each for each in theirs if each.name == mine.name), None)
-    shares = mine.share_encrypted and same is not None and same.share_encrypted and set(mine.places) <= set(same.places)
-    return dataclasses.replace(mine, share_encrypted=shares)
+    """With no place that has left the conversation, whatever its name is by then. It is never more open than theirs."""
+    same = max(theirs, key=lambda each: (len(_shared(mine, each)), each.name == mine.name), default=Channel("", ()))
+    passes = {**mine.passes, **same.passes}
+    for place in mine.passes.keys() & same.passes.keys():
+        passes[place] = tuple(each for each in mine.passes[place] if each in same.passes[place])
+    return dataclasses.replace(
+        mine,
+        places=_shared(mine, same),
+        share_encrypted=mine.share_encrypted and same.share_encrypted,
+        only_hear=mine.only_hear | same.only_hear,
+        only_speak=mine.only_speak | same.only_speak,
+        passes=passes,
+    )
+
+
+def _shared(mine: Channel, theirs: Channel) -> tuple[Place, ...]:
+    return tuple(place for place in mine.places if place in theirs.places)
 
 
 def suspended(

@@ -11,7 +11,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from bot.fleet.alert_talk import MOST_OF_ONE
+from bot.fleet.alert_talk import MOST_OF_ONE, MOST_WAITING
 from bot.fleet.alerted import OVER_AFTER_S, TOLD_EVERY_S, Sink
 from bot.fleet.alerts import SETTLED_S, Alerts
 from bot.fleet.claims import Claims
@@ -26,10 +26,10 @@ from bot.words.plain import to_plain
 from tests.unit.tower import PATIENCE, refuse, take_again
 from wire.errors import BadMessage
 from wire.messages import ROOT
-from wire.mqtt import Delivery
+from wire.mqtt import Delivery, Refused
 from wire.work import Alert, Severity
 
-ROOM, PHONES = Place("chat", "room"), Place("chat", "phones")
+ROOM, PHONES, NEW = (Place("chat", each) for each in ("room", "phones", "new"))
 SINKS = (Sink((ROOM,), Severity.WARNING), Sink((PHONES,), Severity.CRITICAL))
 INFO, WARNING, CRITICAL = Severity
 NOW = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC).timestamp()
@@ -59,6 +59,12 @@ class Desk:
     said: list[Said] = dataclasses.field(default_factory=list[Said])
     queued: int = 0
     """How often the ways out were told to look."""
+    kept: dict[str, Alert] = dataclasses.field(default_factory=dict[str, Alert])
+    """What the broker keeps of what lasts."""
+    refusal: Refused | None = None
+    """Why it does not say that again."""
+    asked: int = 0
+    """How often it was to say it again."""
 
     async def begin(self) -> None:
         """A new life of the bot on the same database."""
@@ -69,6 +75,7 @@ class Desk:
             knows=lambda component: component in ("oven", "crane"),
             connected=lambda: self.connected,
             connection=lambda: self.connection,
+            say_again=self._say_again,
             queued=self._is_queued,
             now=lambda: NOW + self.at,
             clock=lambda: self.at,
@@ -78,12 +85,22 @@ class Desk:
     def _is_queued(self) -> None:
         self.queued += 1
 
+    async def _say_again(self) -> None:
+        self.asked += 1
+        if self.refusal is not None:
+            raise self.refusal
+        for each in self.kept.values():
+            self.hear(each)
+
     def hear(self, alert: Alert) -> None:
         component = alert.source.rpartition("/")[2]
         kind, rest = ("alert-active", f"{component}/{alert.key}") if alert.key else ("alert", component)
+        if alert.key:
+            self.kept[rest] = alert
         self.alerts.hear(kind, rest, alert.to_bytes())
 
     def clears(self, key: str = "door", component: str = "oven") -> None:
+        self.kept.pop(f"{component}/{key}", None)
         self.alerts.hear("alert-active", f"{component}/{key}", b"")
 
     async def looks(self, seconds: float = 0.0) -> list[Said]:
@@ -270,16 +287,110 @@ async def test_what_was_taken_as_over_and_is_said_again_stands_again_in_its_mess
 async def test_a_channel_that_asks_since_a_restart_is_told_of_what_lasts(desk: Desk) -> None:
     desk.hear(door())
     await desk.looks()
-    desk.sinks = (*SINKS, Sink((Place("chat", "new"),), WARNING))
+    desk.sinks = (*SINKS, Sink((NEW,), WARNING))
     await desk.begin()
     desk.hear(door())
     said = await desk.looks(60)
-    assert [each.edits is None for each in said if each.place.id == "new"] == [True]
+    assert [each.edits is None for each in said if each.place == NEW] == [True]
     desk.sinks = SINKS
     await desk.begin()
     desk.clears()
     desk.hear(door())
     assert [each.place for each in await desk.looks(60)] == [ROOM] * 2, "who does not ask any more is told nothing"
+
+
+@pytest.mark.parametrize("severity", [INFO, WARNING])
+async def test_who_asks_anew_while_the_bot_runs_is_told_of_what_lasts(desk: Desk, severity: Severity) -> None:
+    desk.hear(door(severity))
+    before = await desk.looks()
+    assert [each.place for each in before] == [ROOM] * (severity is WARNING), "nobody had asked for what is less"
+    desk.sinks = (*SINKS, Sink((NEW,), INFO))
+    said = await desk.looks(60)
+    assert [each.edits for each in said if each.place == NEW] == [None]
+    assert len({each.event for each in desk.said}) == len(before) + 1, "nobody else sees it as new"
+    assert await desk.looks(SETTLED_S * 9) == []
+    assert desk.asked == 1
+
+
+async def test_where_the_broker_does_not_say_it_again_nothing_is_taken_as_over(desk: Desk) -> None:
+    desk.hear(door())
+    await desk.looks()
+    desk.sinks = (*SINKS, Sink((NEW,), INFO))
+    desk.refusal = Refused("not for you")
+    assert await desk.looks() == []
+    desk.connection += 1
+    await desk.looks()
+    assert await desk.looks(SETTLED_S * 9) == []
+
+
+async def test_while_there_is_no_connection_nothing_is_taken_as_over(desk: Desk) -> None:
+    desk.hear(door())
+    await desk.looks(SETTLED_S)
+    desk.connected = False
+    await desk.looks()
+    assert await desk.looks(SETTLED_S * 9) == []
+
+
+async def test_what_waits_to_be_told_is_not_taken_as_over_before_it_is_told(desk: Desk) -> None:
+    desk.hear(door())
+    await desk.looks()
+    desk.clears()
+    desk.hear(door(message="Stuck again."))
+    await refuse(desk.store, "outbox")
+    desk.connection += 1
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            await desk.looks(SETTLED_S)
+    await take_again(desk.store, "outbox")
+    await desk.looks()
+    words = [each.words for each in desk.said if "Stuck again." in each.words]
+    assert words[0].startswith("WARNING"), "nobody has seen that it is over"
+    (cleared,) = await desk.told(60)
+    assert "CLEARED while I was away" in cleared
+
+
+async def test_what_is_said_of_an_alert_goes_only_to_who_asks_by_then(desk: Desk) -> None:
+    first = door(CRITICAL)
+    desk.hear(first)
+    await desk.looks()
+    desk.sinks = SINKS[:1]
+    desk.hear(door(CRITICAL, "It is stuck."))
+    assert [each.place for each in await desk.looks(60)] == [ROOM]
+    desk.sinks = (*SINKS, Sink((NEW,), INFO))
+    desk.clears()
+    assert {each.place for each in await desk.looks(60)} == {ROOM, PHONES}, "what is over is no news to who asks anew"
+
+
+async def test_the_same_alert_that_is_graver_now_stays_one_message(desk: Desk) -> None:
+    first = door()
+    desk.hear(first)
+    (raised,) = await desk.looks()
+    desk.hear(dataclasses.replace(first, severity=CRITICAL))
+    said = await desk.looks(60)
+    assert [(each.place, each.edits, each.words.split()[0]) for each in said] == [
+        (ROOM, raised.event, "CRITICAL"),
+        (PHONES, None, "CRITICAL"),
+    ]
+
+
+@pytest.mark.parametrize("key", ["door", ""])
+async def test_what_was_grave_is_told_though_nobody_asks_for_what_it_is_by_then(desk: Desk, key: str) -> None:
+    desk.hear(alert(CRITICAL, "It burns.", key, id="fire"))
+    desk.hear(alert(INFO, "It smokes a little.", key, id="fire"))
+    said = await desk.looks()
+    assert {each.place for each in said} == {ROOM, PHONES}
+    assert all("It burns." in each.words for each in said)
+    assert {each.words.split()[0] for each in said} == {"CLEARED" if key else "CRITICAL"}
+    assert await desk.looks(60) == []
+
+
+async def test_what_comes_again_as_less_than_anybody_asks_for_is_over(desk: Desk) -> None:
+    desk.hear(door())
+    (raised,) = await desk.looks()
+    desk.clears()
+    desk.hear(door(INFO, "It squeaks."))
+    (said,) = await desk.looks(60)
+    assert (said.edits, said.words.split()[0], "squeaks" in said.words) == (raised.event, "CLEARED", False)
 
 
 @pytest.mark.parametrize(
@@ -492,6 +603,9 @@ async def test_more_keys_than_anybody_has_are_counted_and_hide_nothing_grave(des
     assert any(each.startswith("1 MORE ALERT ") for each in await desk.told(TOLD_EVERY_S))
     desk.hear(alert(CRITICAL, key="flame"))
     assert any("CRITICAL" in each for each in await desk.told(60)), "those that are graver than what lasts have room"
+    desk.clears("fan-0")
+    desk.hear(alert(message="It stands again.", key="fan-0"))
+    assert any("It stands again." in each for each in await desk.told(60)), "it has the place that it had"
 
 
 async def test_who_raises_and_clears_for_ever_fills_no_room_and_its_last_word_is_told(desk: Desk) -> None:
@@ -534,6 +648,35 @@ async def test_what_the_disk_refuses_is_told_once_when_it_takes_it(desk: Desk) -
     await take_again(desk.store, "outbox")
     assert len(await desk.looks()) == 21, "no room was used up by what was not told"
     assert await desk.looks(60) == []
+
+
+async def test_a_disk_that_refuses_gives_no_room_to_anybody(desk: Desk) -> None:
+    for _ in range(30):
+        desk.hear(alert(CRITICAL))
+    assert len(await desk.looks()) == 60
+    await refuse(desk.store, "outbox")
+    desk.hear(alert(CRITICAL, "beyond"))
+    desk.hear(alert(component="crane"))
+    with pytest.raises(StoreError):
+        await desk.looks()
+    await take_again(desk.store, "outbox")
+    desk.hear(alert(CRITICAL, "beyond"))
+    assert not [each for each in await desk.looks() if each.words.startswith("CRITICAL oven")]
+
+
+@pytest.mark.parametrize("key", ["fan-{}", ""])
+async def test_however_much_is_heard_while_the_disk_takes_nothing_little_is_kept(desk: Desk, key: str) -> None:
+    desk.hear(door())
+    await desk.looks()
+    await refuse(desk.store, "outbox")
+    for number in range(10 * MOST_WAITING):
+        desk.hear(alert(CRITICAL, key=key.format(number)))
+    with pytest.raises(StoreError):
+        await desk.looks()
+    kept = desk.alerts._heard_on  # pyright: ignore[reportPrivateUsage] - nobody else sees how much it is
+    assert len(kept) < 3 * MOST_WAITING
+    assert ("oven", "door", "") in kept
+    assert key or len(kept) == 1, "what does not last is not missed either"
 
 
 async def test_rows_tell_what_lasts_and_where(desk: Desk) -> None:
