@@ -93,8 +93,8 @@ def check(config: Config = Path("config.toml")) -> None:
 
         Catalogue.installed(loaded.commands)
         listed, enrolled = len(loaded.people.listed), len(loaded.enrolled)
-        bridges = ", ".join(sorted(loaded.bridges)) or "none"
-        typer.echo(f"{config} is good. People: {listed}. Components: {enrolled}. Chat networks: {bridges}.")
+        networks = loaded.networks
+        typer.echo(f"{config} is good. People: {listed}. Components: {enrolled}. Chat networks: {networks}.")
 
 
 @configuration.command("show")

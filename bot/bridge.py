@@ -13,7 +13,7 @@ from bot.findings import Findings
 from bot.identities import Identities
 from bot.store import Store
 from bot.store.pins import Pinned
-from bot.words.message import Change, Message, Place, Post
+from bot.words.message import Change, Message, Place, Post, Reaction
 from bot.words.people import Account, People
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -55,6 +55,7 @@ class Inlet(Protocol):
         cursor: str,
         changes: Sequence[Change] = (),
         unreadable: Sequence[Unreadable] = (),
+        reactions: Sequence[Reaction] = (),
     ) -> None:
         """Put messages into the inbox, note which were changed, and move the network's cursor on, in one commit.
 
@@ -90,6 +91,10 @@ class Office:
     identities: Identities
     back: Callable[[Place], None]
     """To be called where a place that did not take a post is there again. Else it is tried again after a while."""
+    name: str = "tocsin"
+    """How the bot is called."""
+    places: Callable[[], Sequence[Place]] = lambda: ()
+    """The network's places that are part of a channel now. `Linked` hears when they change."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,7 +108,21 @@ class Health:
     """By name: `refused_messages`, say. They only grow while the process lives."""
 
 
-class Bridge(Protocol):
+class Sender(Protocol):
+    """What says posts on a network."""
+
+    async def send(self, post: Post, *, key: str) -> str:
+        """Say something and return the network's id of it. For an edit that is the id of what was edited.
+
+        The same key sends the same post at most once, also after a restart. Raises Unreachable where the same again
+        may work later, and NetworkError where it never will. It may be called before `run` is ready: it then waits.
+
+        A post that holds a reaction alone shows it beside `reply_to`, or takes back `edits`, the one before.
+        """
+        ...
+
+
+class Bridge(Sender, Protocol):
     """One network, turned into messages and back."""
 
     def health(self) -> Health:
@@ -117,14 +136,6 @@ class Bridge(Protocol):
         """
         ...
 
-    async def send(self, post: Post, *, key: str) -> str:
-        """Say something and return the network's id of it. For an edit that is the id of what was edited.
-
-        The same key sends the same post at most once, also after a restart. Raises Unreachable where the same again
-        may work later, and NetworkError where it never will. It may be called before `run` is ready: it then waits.
-        """
-        ...
-
 
 @runtime_checkable
 class Attentive(Protocol):
@@ -132,6 +143,28 @@ class Attentive(Protocol):
 
     def attending(self, message: Message) -> AbstractContextManager[None]:
         """A command is worked on until the block ends. It must neither wait nor raise."""
+        ...
+
+
+@runtime_checkable
+class Linked(Protocol):
+    """A bridge that has to know which of its places are part of a channel."""
+
+    def places_changed(self) -> None:
+        """`Office.places` gives others now. It must neither wait nor raise."""
+        ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A bridge whose network keeps files that people send."""
+
+    async def bring(self, reference: str, most: int) -> bytes:
+        """What is in a file, by the reference that the bridge itself gave it.
+
+        Raises Unreachable where the same again may work later, and NetworkError where it never will, or where it is
+        larger than so many bytes: then no more of it is taken.
+        """
         ...
 
 

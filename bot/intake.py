@@ -18,7 +18,7 @@ from bot.store import Store, Tx, inbox
 from bot.store.inbox import Received
 from bot.unreadable import Alarms
 from bot.words.errors import AnsweredApart, is_of_the_disk
-from bot.words.message import Change, Message
+from bot.words.message import Change, Message, Reaction
 
 DISK_MAY_TAKE_S = 0.05
 """A stop whose message is not on disk by then goes out all the same."""
@@ -55,6 +55,7 @@ class Intake:
         cursor: str,
         changes: Sequence[Change] = (),
         unreadable: Sequence[Unreadable] = (),
+        reactions: Sequence[Reaction] = (),
     ) -> None:
         """Put messages into the inbox. Stops among them go out even where the disk takes nothing, or takes long."""
         alarms = self._alarms
@@ -65,7 +66,8 @@ class Intake:
         def write(tx: Tx) -> list[Received]:
             fresh = [message for message in messages if not self._desk.is_answered_apart(message)]
             new = inbox.accept(tx, self._network, fresh, cursor, changes)
-            self._spread(tx, new, changes)
+            known = {each.message.event for each in new}
+            self._spread(tx, [each for each in fresh if each.event in known], changes, reactions)
             if alarms:
                 alarms.write(tx, bursts)
             return new
@@ -92,13 +94,12 @@ class Intake:
         if changes or bursts or self._channels is not None:
             self._queued()
 
-    def _spread(self, tx: Tx, new: Sequence[Received], changes: Sequence[Change]) -> None:
+    def _spread(self, tx: Tx, new: Sequence[Message], changes: Sequence[Change], reactions: Sequence[Reaction]) -> None:
         """What follows from it for others, in the same commit."""
         self._approvals.void(tx, self._network, changes)
         self._plans.void(tx, self._network, changes)
         if self._channels is not None:
-            self._channels.pass_on(tx, [each.message for each in new])
-            self._channels.change(tx, self._network, changes)
+            self._channels.take_in(tx, self._network, new, changes, reactions)
 
     async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
         """Have the stops among messages go out now, and the others answered where a disk takes nothing."""

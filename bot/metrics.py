@@ -43,6 +43,8 @@ class Parts:
     bridges: Mapping[str, Bridge]
     """By network."""
     publisher: Publisher | None = None
+    channels: Mapping[str, int] = dataclasses.field(default_factory=dict[str, int])
+    """What became of what was said in channels."""
 
     def bridge_health(self) -> dict[str, Health]:
         """How each bridge is. One that breaks when it is asked is not ready."""
@@ -91,6 +93,8 @@ def families(parts: Parts, pulse: Pulse, depths: Depths | None) -> Iterator[Metr
     yield from _of_the_wire(parts)
     yield _counters("commands", "Commands by what became of them.", "result", parts.desk.counts)
     yield from _of_the_bridges(parts)
+    said = "What was said in channels, by what became of it: for each place where one can tell."
+    yield _counters("channel_messages", said, "result", parts.channels)
     said = "Whether the record cannot be trusted: nothing privileged is run then."
     yield _gauge("record_distrusted", said, bool(parts.system.store.distrusted))
     if parts.publisher is not None:

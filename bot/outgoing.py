@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from bot.bridge import Bridge
+from bot.bridge import Sender
 from bot.store import Store, Tx, outbox
 from bot.store.outbox import Queued, Waiting
 from bot.words.errors import NetworkError, StoreError, Unreachable
@@ -82,7 +82,7 @@ class Outgoing:
     def __init__(
         self,
         network: str,
-        bridge: Bridge,
+        bridge: Sender,
         store: Store,
         *,
         draw: Callable[[], float] = random.random,

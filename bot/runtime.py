@@ -20,8 +20,9 @@ from typing import Any
 import structlog
 
 from bot import __version__, keys
-from bot.bridge import Attentive, Bridge, Explaining, Office, Verifying
-from bot.channels import Channels
+from bot.bridge import Attentive, Bridge, Explaining, Linked, Office, Verifying
+from bot.bringing import Bringer
+from bot.channels import Channels, Linking
 from bot.desk.approvals import Approvals
 from bot.desk.desk import Desk
 from bot.desk.plans import Plans
@@ -29,6 +30,7 @@ from bot.desk.rest import Rest
 from bot.fleet.alerted import Sink
 from bot.fleet.alerts import Alerts
 from bot.fleet.claims import Claims
+from bot.fleet.going_on import GoingOn
 from bot.fleet.helm import Helm
 from bot.fleet.jobs import Jobs
 from bot.fleet.listener import Listener
@@ -155,6 +157,8 @@ async def _run_parts(store: Store, key: PrivateKey, live: Live, reload: asyncio.
         alarms=settings.bot.alarms,
         remark=maintenance.remark,
     )
+    helm = Helm(store, settings.people, queued=queued)
+    await helm.read()
     jobs = Jobs(
         store,
         bell,
@@ -163,11 +167,10 @@ async def _run_parts(store: Store, key: PrivateKey, live: Live, reload: asyncio.
         settings.bot.name,
         publish=functools.partial(link.publish, qos=1),
         forget=functools.partial(link.publish, qos=1, retain=True),
+        goes_on=GoingOn(registry, settings.people, helm, maintenance.remark),
         queued=queued,
     )
     await jobs.read()
-    helm = Helm(store, settings.people, queued=queued)
-    await helm.read()
     plans = Plans(store, settings.people, queued=queued)
     claims = Claims(store, settings.bot.alarms, queued=queued)
     alerts = Alerts(
@@ -177,6 +180,7 @@ async def _run_parts(store: Store, key: PrivateKey, live: Live, reload: asyncio.
         knows=bell.knows,
         connected=lambda: link.connected and f"{root}/alert-active/+/+" not in link.refused,
         connection=lambda: link.counts.reconnects,
+        say_again=lambda: link.subscribe(f"{root}/alert-active/+/+", qos=1),
         queued=queued,
     )
     await alerts.read()
@@ -187,6 +191,8 @@ async def _run_parts(store: Store, key: PrivateKey, live: Live, reload: asyncio.
     publisher, of_the_record = parts_of_the_record(settings, store, link, queued=queued)
     approvals = Approvals(store, queued=queued)
     reloader = Reloader(live, store, bell, (approvals, plans), asked=reload, queued=queued)
+    linking = Linking(live.channels, live.settings.place_mistake)
+    await linking.read(store)
     system = System(
         catalogue=live.catalogue,
         registry=registry,
@@ -205,6 +211,7 @@ async def _run_parts(store: Store, key: PrivateKey, live: Live, reload: asyncio.
         file_sets=reloader.sets,
         alarms=settings.bot.alarms,
         channels=lambda: live.channels.all,
+        linking=linking,
         connected=lambda: link.connected,
         attending=lambda message: _attending(bridges, message),
         verifying=lambda: {network: each for network, each in bridges.items() if isinstance(each, Verifying)},
@@ -216,7 +223,10 @@ async def _run_parts(store: Store, key: PrivateKey, live: Live, reload: asyncio.
     plans.attach(desk, ways_out.keys())
     await store.write(live.channels.announce)
     bridges = _bridges(settings, system, desk, live.channels, queued)
-    ways_out.update({network: Outgoing(network, bridge, store) for network, bridge in bridges.items()})
+    live.channels.changed = functools.partial(_tell_of_other_places, bridges)
+    ways_out.update(
+        {network: Outgoing(network, Bringer(bridge, bridges), store) for network, bridge in bridges.items()}
+    )
     housekeeping = Housekeeping(store, settings.bot.alarms, queued=queued)
 
     def goes_on() -> bool:
@@ -230,7 +240,7 @@ async def _run_parts(store: Store, key: PrivateKey, live: Live, reload: asyncio.
         [
             [Part("bell", bell.run, ready=bell.ready, vital=True)],
             [
-                Part("mqtt", link.run),
+                Part("broker", link.run),
                 Part("hearing", listener.hearing.run, vital=True),
             ],  # without it nobody has a lease
             [Part("desk", desk.run, vital=True)],  # without it no stop is heard
@@ -240,7 +250,7 @@ async def _run_parts(store: Store, key: PrivateKey, live: Live, reload: asyncio.
                 Part("alerts", alerts.run),
                 Part("reload", reloader.run),
                 *of_the_record,
-                *_health(settings, system, desk, link, listener, supervisor, bridges, publisher),
+                *_health(settings, system, desk, link, listener, supervisor, bridges, publisher, live.channels),
             ],
             [_way_in(network, bridge, system, queued, goes_on) for network, bridge in bridges.items()],
             [Part("plans", plans.run)],  # behind the bridges: what was taken back meanwhile is known first
@@ -281,10 +291,16 @@ def _bridges(
             alarms=alarms,
             channels=channels,
         )
-        bridges[network] = plugin.open(
-            section, Office(own, settings.people, system.store, intake, system.identities, back)
-        )
+        places = functools.partial(channels.places_on, network)
+        office = Office(own, settings.people, system.store, intake, system.identities, back, settings.bot.name, places)
+        bridges[network] = plugin.open(section, office)
     return bridges
+
+
+def _tell_of_other_places(bridges: Mapping[str, Bridge]) -> None:
+    for each in bridges.values():
+        if isinstance(each, Linked):
+            each.places_changed()
 
 
 def _attending(bridges: Mapping[str, Bridge], message: Message) -> AbstractContextManager[None]:
@@ -344,13 +360,14 @@ def _health(
     supervisor: Supervisor,
     bridges: Mapping[str, Bridge],
     publisher: Publisher,
+    channels: Channels,
 ) -> list[Part]:
     if settings.health is None:
         return []
     from bot.health import HealthServer  # noqa: PLC0415 - what is not configured is not imported
     from bot.metrics import Parts  # noqa: PLC0415 - see above
 
-    parts = Parts(system, desk, link, listener, supervisor, bridges, publisher)
+    parts = Parts(system, desk, link, listener, supervisor, bridges, publisher, channels.counts)
     return [Part("health", HealthServer(settings.health.host, settings.health.port, parts).run)]
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from bot.bridge import Explaining, Verifying
-from bot.channels import Channel
+from bot.channels import Channel, Channels, Linking
 from bot.desk.authority import Authority
 from bot.desk.catalogue import Catalogue
 from bot.desk.plans import Plans
@@ -57,6 +57,10 @@ class System:
     """Where the bot speaks of itself."""
     channels: Callable[[], Sequence[Channel]] = tuple[Channel, ...]
     """Places that are one conversation."""
+    linking: Linking = dataclasses.field(
+        default_factory=lambda: Linking(Channels((), People(), is_encrypted=lambda _: False))
+    )
+    """Links places from chat."""
     connected: Callable[[], bool] = lambda: True
     """Whether there is a connection to the broker."""
     attending: Callable[[Message], AbstractContextManager[None]] = lambda _: contextlib.nullcontext()

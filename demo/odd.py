@@ -31,7 +31,7 @@ class Odd:
         self.batches: asyncio.Queue[Answer | bytes] = asyncio.Queue()
         """What syncs bring. Where a test measures its own event loop, what is large comes as bytes."""
         self.answers: dict[str, object] = {"/keys/query": {"device_keys": {}}, "/sendToDevice/": {}}
-        """By the beginning of the path."""
+        """By the beginning of the path. Bytes are sent as they are, and an event is waited for."""
         self.meanwhile: dict[str, Callable[[], None]] = {}
         """What happens once, while the next such answer is on its way."""
         self.asked: list[tuple[str, Answer]] = []
@@ -84,6 +84,10 @@ class Odd:
             self.meanwhile.pop(begin)()
         for begin, answer in self.answers.items():
             if path.startswith(begin):
+                if isinstance(answer, asyncio.Event):
+                    await answer.wait()
+                if isinstance(answer, bytes):
+                    return web.Response(body=answer, status=self.statuses.get(begin, self.status))
                 return web.json_response(answer, status=self.statuses.get(begin, self.status))
         return web.json_response({"one_time_key_counts": {"signed_curve25519": 50}})
 

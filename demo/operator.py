@@ -15,7 +15,8 @@ from nio import (
     BadEvent,
     Event,
     MegolmEvent,
-    RoomEncryptedImage,
+    RoomEncryptedMedia,
+    RoomMessageMedia,
     RoomMessageNotice,
     RoomMessageText,
     UnknownBadEvent,
@@ -53,7 +54,7 @@ class Heard:
     mentions: Mapping[str, Any] | None
     """Whom it calls by name."""
     file: Mapping[str, Any] | None
-    """What opens the file that came with it."""
+    """Where the file is that came with it, and what opens it."""
     decrypted: bool
     verified: bool
     """It came from a device that its owner has cross-signed."""
@@ -94,6 +95,7 @@ class Operator:
         self._trust = trust
         self._speaker = Speaker(connection, trust)
         self._heard: collections.deque[Heard] = collections.deque(maxlen=MOST_HEARD)
+        self._seen: list[tuple[str, Event | BadEvent | UnknownBadEvent]] = []
         self._undecrypted: collections.deque[str] = collections.deque(maxlen=MOST_HEARD)
         self._news = asyncio.Condition()
         self._ended: BaseException | None = None
@@ -134,6 +136,11 @@ class Operator:
     def heard(self) -> tuple[Heard, ...]:
         """All that was heard so far."""
         return tuple(self._heard)
+
+    @property
+    def seen(self) -> tuple[tuple[str, Event | BadEvent | UnknownBadEvent], ...]:
+        """All events that came so far, each with its room."""
+        return tuple(self._seen)
 
     async def create_room(self, name: str, *invited: str, version: str = "") -> str:
         """Make an encrypted room and return its id. Without a version it is what the homeserver makes."""
@@ -238,9 +245,10 @@ class Operator:
         path = f"/_matrix/client/v1/media/download/{address.removeprefix('mxc://')}"
         headers = {"Authorization": f"Bearer {self.connection.login.token}"}
         response = await self.connection.client.send("GET", path, None, headers)
-        return decrypt_attachment(
-            await response.read(), heard.file["key"]["k"], heard.file["hashes"]["sha256"], heard.file["iv"]
-        )
+        raw = await response.read()
+        if "key" not in heard.file:
+            return raw
+        return decrypt_attachment(raw, heard.file["key"]["k"], heard.file["hashes"]["sha256"], heard.file["iv"])
 
     async def signs_of_life(self, room: str, user: str) -> AsyncIterator[str]:
         """Who reads what and who types: the event of each receipt of somebody, and `types` or `rests`."""
@@ -268,6 +276,15 @@ class Operator:
                 raise self._ended
             yield self._heard[number]
             number += 1
+
+    async def sees(self, wanted: Callable[[str, Event | BadEvent | UnknownBadEvent], bool], what: str) -> str:
+        """Wait until an event of any kind has come to a room, and return its id."""
+
+        def found() -> str:
+            return next((event.source["event_id"] for room, event in self._seen if wanted(room, event)), "")
+
+        await self._until(lambda: bool(found()), what)
+        return found()
 
     async def could_not_read(self, event: str, *, within: float = ANSWER_WITHIN_S) -> None:
         """Wait for an event that this device has no key for."""
@@ -312,9 +329,12 @@ class Operator:
         return response.next_batch
 
     def _hear(self, room: str, event: Event | BadEvent | UnknownBadEvent) -> None:
+        self._seen.append((room, event))
         if isinstance(event, MegolmEvent):
             self._undecrypted.append(event.event_id)
-        if not isinstance(event, RoomMessageText | RoomMessageNotice | RoomEncryptedImage) or event.sender == self.user:
+        if not isinstance(event, RoomMessageText | RoomMessageNotice | RoomEncryptedMedia | RoomMessageMedia):
+            return
+        if event.sender == self.user:
             return
         relation, content = relation_of(event.source), event.source["content"]
         edits: str | None = relation.get("event_id") if relation.get("rel_type") == "m.replace" else None
@@ -331,7 +351,7 @@ class Operator:
                 edits=edits,
                 thread=relation.get("event_id") if relation.get("rel_type") == "m.thread" else None,
                 mentions=content.get("m.mentions"),
-                file=shown.get("file"),
+                file=shown.get("file") or ({"url": shown["url"]} if "url" in shown else None),
                 decrypted=event.decrypted,
                 verified=self._trust.device_of(event, room, self.connection.olm) is not None,
             )

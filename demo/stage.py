@@ -14,7 +14,7 @@ from bot.identities import Identities
 from bot.keys import DATABASE
 from bot.store import Store, inbox
 from bot.words.document import document
-from bot.words.message import Change, Lane, Message, Place, Post
+from bot.words.message import Change, Lane, Message, Place, Post, Reaction
 from bot.words.people import Account, People, Person, Role
 from bridges.matrix.bridge import MatrixBridge
 from bridges.matrix.settings import MatrixSettings
@@ -40,6 +40,7 @@ class Inbox:
         self.arrived: asyncio.Queue[Message] = asyncio.Queue()
         self.changed: asyncio.Queue[Change] = asyncio.Queue()
         self.unreadable: asyncio.Queue[Unreadable] = asyncio.Queue()
+        self.reacted: asyncio.Queue[Reaction] = asyncio.Queue()
         self.fail: Exception | None = None
         self.hung: asyncio.Event | None = None
         self.offered: asyncio.Queue[str] = asyncio.Queue()
@@ -56,6 +57,7 @@ class Inbox:
         cursor: str,
         changes: Sequence[Change] = (),
         unreadable: Sequence[Unreadable] = (),
+        reactions: Sequence[Reaction] = (),
     ) -> None:
         """Take a batch, unless a test wants it otherwise."""
         for message in messages:
@@ -73,6 +75,8 @@ class Inbox:
             self.changed.put_nowait(change)
         for each in unreadable:
             self.unreadable.put_nowait(each)
+        for reaction in reactions:
+            self.reacted.put_nowait(reaction)
 
     async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
         """Note what was told to go before the disk."""
@@ -101,6 +105,11 @@ class Inbox:
         """The next change that was taken."""
         async with asyncio.timeout(SOON_S):
             return await self.changed.get()
+
+    async def next_reaction(self) -> Reaction:
+        """The next thing that somebody showed beside a message."""
+        async with asyncio.timeout(SOON_S):
+            return await self.reacted.get()
 
     async def next_unreadable(self) -> Unreadable:
         """The next message that came and could not be read."""

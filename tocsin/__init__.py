@@ -8,10 +8,13 @@ from bot.bridge import (
     Explaining,
     Health,
     Inlet,
+    Keeping,
+    Linked,
     Office,
     Patient,
     Plugin,
     Reach,
+    Sender,
     Unreadable,
     Verifying,
 )
@@ -25,14 +28,18 @@ from bot.paths import ConfiguredPath
 from bot.store import Store, Tx
 from bot.store.pins import Pinned
 from bot.words.document import (
+    Brought,
     Code,
     Document,
+    Enclosed,
     Items,
     Picture,
     Progress,
+    Reacts,
     Span,
     Style,
     Table,
+    TakenBack,
     Text,
     Tone,
     code,
@@ -55,7 +62,7 @@ from bot.words.errors import (
     UsageError,
 )
 from bot.words.html import to_html
-from bot.words.message import Change, Lane, Message, Place, Post, Standing
+from bot.words.message import Change, Lane, Message, Place, Post, Reaction, Standing
 from bot.words.pages import Bound, split
 from bot.words.people import Account, People, Person, Role
 from bot.words.plain import to_plain
@@ -69,6 +76,7 @@ __all__ = [
     "Between",
     "Bound",
     "Bridge",
+    "Brought",
     "Call",
     "Cause",
     "Change",
@@ -78,6 +86,7 @@ __all__ = [
     "ComponentName",
     "ConfiguredPath",
     "Document",
+    "Enclosed",
     "Explaining",
     "Finding",
     "Findings",
@@ -86,7 +95,9 @@ __all__ = [
     "Identities",
     "Inlet",
     "Items",
+    "Keeping",
     "Lane",
+    "Linked",
     "Longest",
     "Message",
     "NetworkError",
@@ -102,8 +113,11 @@ __all__ = [
     "Post",
     "Progress",
     "Reach",
+    "Reaction",
+    "Reacts",
     "Refused",
     "Role",
+    "Sender",
     "SettingsError",
     "Span",
     "Stakes",
@@ -113,6 +127,7 @@ __all__ = [
     "StoreError",
     "Style",
     "Table",
+    "TakenBack",
     "Text",
     "TocsinError",
     "Tone",

@@ -67,6 +67,8 @@ class Connection:
         """What paho has not written yet of QoS 0, in order, each with what it costs us."""
         self._unsent_bytes = 0
         self._window = asyncio.Semaphore(WINDOW)
+        self.resumed = False
+        """Whether the broker still had our session."""
         self.ended: asyncio.Future[str] = self._loop.create_future()
         client.max_inflight_messages_set(0)  # the window is ours, or paho would queue behind our back
         client.on_connect = self._on_connect
@@ -83,18 +85,19 @@ class Connection:
         will: Will | None,
         take: Callable[[Self, paho.MQTTMessage], None],
         patience: float,
+        session_s: int = 0,
     ) -> Self:
-        """A connection that the broker accepted."""
+        """A connection that the broker accepted. It keeps our session so long after the end; 3.1.1 knows no bound."""
         async with asyncio.timeout(PATIENCE):
             stream = await broker.dial(listen=0.0 if version == MQTTProtocolVersion.MQTTv5 else REFLECTION)
-        client = Client(stream, client_id, version)
+        client = Client(stream, client_id, version, stays=session_s > 0)
         client.username_pw_set(broker.username, broker.password)
         if will is not None:
             client.will_set(will.topic, will.payload, will.qos, will.retain)
         connection = cls(client, stream, broker, take)
         try:
             async with asyncio.timeout(patience):
-                await connection._be_accepted(version)
+                await connection._be_accepted(version, session_s)
         except TimeoutError:
             connection.close(goodbye=True)
             raise Silent(f"The broker at {broker} says nothing.") from None
@@ -104,13 +107,15 @@ class Connection:
             raise
         return connection
 
-    async def _be_accepted(self, version: MQTTProtocolVersion) -> None:
-        properties = None
+    async def _be_accepted(self, version: MQTTProtocolVersion, session_s: int) -> None:
+        properties, fresh = None, paho.MQTT_CLEAN_START_FIRST_ONLY  # what 3.1.1 knows of it the client has been told
         if version == MQTTProtocolVersion.MQTTv5:
-            properties = Properties(PacketTypes.CONNECT)
+            properties, fresh = Properties(PacketTypes.CONNECT), not session_s
             properties.ReceiveMaximum = RECEIVE_WINDOW
             properties.MaximumPacketSize = LARGEST_PACKET
-        self._client.connect(self._broker.host, self._broker.port, KEEPALIVE, properties=properties)
+            if session_s:
+                properties.SessionExpiryInterval = session_s
+        self._client.connect(self._broker.host, self._broker.port, KEEPALIVE, clean_start=fresh, properties=properties)
         reason = await self._accepted
         if reason is None and isinstance(self._stream.failure, Untrusted):  # TLS 1.3 refuses us only now
             raise self._stream.failure
@@ -210,6 +215,11 @@ class Connection:
         answers = zip(filters, reasons, strict=True)
         return {topic: str(reason) for (topic, _), reason in answers if reason.is_failure}
 
+    def unsubscribe(self, topic: str) -> None:
+        """Tells the broker that nothing more is wanted of a topic. Nobody waits for its answer."""
+        if not self.ended.done():
+            self._client.unsubscribe(topic)
+
     def acknowledge(self, message: paho.MQTTMessage) -> None:
         """Tells the broker that this message is done with."""
         if message.qos and not self.ended.done():
@@ -231,10 +241,11 @@ class Connection:
         self,
         _client: paho.Client,
         _data: Any,
-        _flags: paho.ConnectFlags,
+        flags: paho.ConnectFlags,
         reason: ReasonCode,
         properties: Properties | None,
     ) -> None:
+        self.resumed = flags.session_present
         window: int = getattr(properties, "ReceiveMaximum", WINDOW)
         self._window = asyncio.Semaphore(min(window, WINDOW))
         if not self._accepted.done():

@@ -32,11 +32,12 @@ class WrongPaho(WireError):
 class Client(paho.Client):
     """A client for one connection, over a stream that is connected already."""
 
-    def __init__(self, connected: Stream, client_id: str, version: MQTTProtocolVersion) -> None:
+    def __init__(self, connected: Stream, client_id: str, version: MQTTProtocolVersion, *, stays: bool = False) -> None:
         self._given_stream = connected
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
+            clean_session=None if version == MQTTProtocolVersion.MQTTv5 else not stays,
             protocol=version,
             reconnect_on_failure=False,
             manual_ack=True,

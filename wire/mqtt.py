@@ -8,7 +8,7 @@ import inspect
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from paho.mqtt.client import MQTTMessage
 from paho.mqtt.enums import MQTTProtocolVersion
@@ -57,6 +57,10 @@ class Delivery:
     payload: bytes
     qos: int
     retain: bool
+    dup: bool = field(default=False, compare=False)
+    """The broker has sent it before and does not know whether it came; then the number was the same."""
+    number: int = field(default=0, compare=False)
+    """The broker's own, which it uses again later. 0 with QoS 0."""
 
 
 @dataclass(slots=True)
@@ -84,6 +88,9 @@ class Link:
 
     `on_connect` is called at every connect, once the broker has answered the subscriptions: the place for
     birth, then state. What the broker refused is in `refused`. `will` is called before every attempt.
+
+    With `session_s` the broker keeps for so long what it has for us while we are away, and what was not acknowledged;
+    `resumed` says whether it still had it at the last connect.
     """
 
     def __init__(
@@ -95,17 +102,20 @@ class Link:
         on_connect: Callable[[], Awaitable[None] | None] | None = None,
         will: Callable[[], Will] | None = None,
         largest: int = LARGEST,
+        session_s: int = 0,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self.broker = broker
         self.client_id = client_id
         self.counts = Counts()
         self.refused: dict[str, str] = {}
+        self.resumed = False
         self.version: MQTTProtocolVersion | None = None
         self._receive = receive
         self._on_connect = on_connect
         self._will = will
         self._largest = largest
+        self._session_s = session_s
         self._draw = draw
         self._filters: dict[str, Wish] = {}
         self._connection: Connection | None = None
@@ -161,6 +171,13 @@ class Link:
                 f"The broker at {self.broker} refuses the topic {topic_filter}: {refused[topic_filter]}. "
                 "Check its access rules."
             )
+
+    def unsubscribe(self, topic_filter: str) -> None:
+        """Nothing more is wanted of a topic, from now on."""
+        self._filters.pop(topic_filter, None)
+        self.refused.pop(topic_filter, None)
+        if self._connection is not None:
+            self._connection.unsubscribe(topic_filter)
 
     async def publish(
         self, topic: str, payload: bytes, *, qos: QoS = 0, retain: bool = False, expiry_s: int | None = None
@@ -237,7 +254,10 @@ class Link:
 
     async def _open(self, version: MQTTProtocolVersion, patience: float) -> Connection:
         will = None if self._will is None else self._will()
-        connection = await Connection.open(self.broker, self.client_id, version, will, self._take, patience)
+        connection = await Connection.open(
+            self.broker, self.client_id, version, will, self._take, patience, self._session_s
+        )
+        self.resumed = connection.resumed
         if self.version is not None:
             self.counts.reconnects += 1
         self.version = version
@@ -285,7 +305,7 @@ class Link:
         elif self._held + size + OVERHEAD > room:
             self.counts.overrun += 1
         else:
-            delivery = Delivery(topic, bytes(message.payload), message.qos, message.retain)
+            delivery = Delivery(topic, bytes(message.payload), message.qos, message.retain, message.dup, message.mid)
             try:
                 answer = self._receive(delivery)
             except Exception as error:  # noqa: BLE001 - a handler may fail in any way; it is logged

@@ -67,7 +67,7 @@ class Settings:
         }
         self.commands = _each(parts, "commands", CommandSettings)
         self.channels = tuple(
-            Channel(name, each.places, each.alerts, each.share_encrypted)
+            Channel(name, each.places, each.alerts, each.share_encrypted, each.only_hear, each.only_speak, each.passes)
             for name, each in _each(parts, "channels", ChannelSettings).items()
         )
 
@@ -77,6 +77,17 @@ class Settings:
             return False
         plugin, section = self.bridges[place.network]
         return plugin.is_encrypted(section, place)
+
+    def place_mistake(self, place: Place) -> str:
+        """Why nothing that people say has this place, where its network is configured."""
+        plugin = self.bridges[place.network][0] if place.network in self.bridges else None
+        return _place_mistake(place, plugin, self.mqtt)
+
+    @property
+    def networks(self) -> str:
+        """The chat networks as words. MQTT is one where a topic of it is in a channel."""
+        linked = {place.network for channel in self.channels for place in channel.places}
+        return ", ".join(sorted(self.bridges.keys() - (set(OURS) - linked))) or "none"
 
     def sets(self, dotted: str) -> bool:
         """Whether the file itself has this key."""
@@ -100,7 +111,8 @@ def load(path: Path) -> Settings:
     reading.refuse_witnesses_at_home()
     if "health" in file.content:
         reading.section(("health",), HealthSettings, file.content["health"])
-    reading.sections("people", PersonSettings, _is_id, "small letters, digits and hyphens", reading.networks)
+    with_people = reading.networks.difference(OURS)  # on MQTT nobody is known as who they are
+    reading.sections("people", PersonSettings, _is_id, "small letters, digits and hyphens", with_people)
     reading.refuse_shared_accounts()
     reading.sections("components", ComponentSettings, _is_id, "small letters, digits and hyphens")
     reading.sections("commands", CommandSettings, _is_command, "one or two words of small letters")
@@ -133,7 +145,7 @@ class _Reading:
 
     def refuse_strangers(self) -> None:
         """What stands at the top is a section that there is."""
-        known = (*OURS, *NAMED, *self.networks)
+        known = {*OURS, *NAMED, *self.networks}
         for name, value in self._file.content.items():
             if name not in known:
                 self._unknown(
@@ -182,7 +194,8 @@ class _Reading:
             self.wrong((name,), "what is installed under this name is no plugin")
             return None
         known = cast("Plugin[BaseModel]", plugin)
-        self.section((name,), known.settings, self._file.content[name])
+        if name not in OURS:  # such as [mqtt], which the core has read
+            self.section((name,), known.settings, self._file.content[name])
         return known
 
     def refuse_witnesses_at_home(self) -> None:
@@ -218,9 +231,10 @@ class _Reading:
 
     def refuse_places_by_other_names(self, plugins: Mapping[str, Plugin[Any]]) -> None:
         """What is said there would not be known as said there, and would be passed on to nobody."""
+        mqtt = self.parts.get(("mqtt",))
         for name, channel in _each(self.parts, "channels", ChannelSettings).items():
             for place in channel.places:
-                if place.network in plugins and (what := plugins[place.network].place_mistake(place)):
+                if what := _place_mistake(place, plugins.get(place.network), mqtt):
                     self.wrong(("channels", name, "places"), what, quoted(str(place)))
 
     def know_accounts(self) -> None:
@@ -260,6 +274,13 @@ class _Reading:
             return cast("dict[str, object]", content)
         self.wrong(path, f"must be a section: [{key(path)}]", quoted(content))
         return None
+
+
+def _place_mistake(place: Place, plugin: Plugin[Any] | None, mqtt: BaseModel | None) -> str:
+    """Why nothing that people say has this place, as its network says it, and as we do: topics of ours are none."""
+    if place.network == "mqtt" and isinstance(mqtt, MqttSettings) and f"{place.id}/".startswith(f"{mqtt.root}/"):
+        return f"must not be under {mqtt.root}: there the bot talks to components"
+    return plugin.place_mistake(place) if plugin else ""
 
 
 def _one(parts: Mapping[Key, BaseModel], name: str, model: type[S]) -> S:

@@ -4,9 +4,18 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationInfo,
+    model_validator,
+)
 
 from bot.paths import ConfiguredPath
 from bot.private import SecretFile, SecretVariable, read_secret
@@ -253,6 +262,9 @@ class AuditSettings(Section):
     """Where people have them."""
 
 
+Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class ChannelSettings(Section):
     """One `[channels.NAME]` section: places that are one conversation."""
 
@@ -263,6 +275,22 @@ class ChannelSettings(Section):
     """Alerts of components that are told there: those of at least this severity."""
     share_encrypted: Flag = False
     """Whether what is said in an encrypted room is passed on to places that are not encrypted."""
+    only_hear: frozenset[Annotated[Place, BeforeValidator(_place)]] = frozenset()
+    """Places of which nothing is passed on."""
+    only_speak: frozenset[Annotated[Place, BeforeValidator(_place)]] = frozenset()
+    """Places to which nothing is brought."""
+    passes: dict[Annotated[Place, BeforeValidator(_place)], tuple[Pattern, ...]] = Field(
+        default_factory=dict[Place, tuple[str, ...]], max_length=50
+    )
+    """Of what is said in a place, only what matches one of these is passed on. `*` stands for any words."""
+
+    @model_validator(mode="after")
+    def _are_its_own(self) -> Self:
+        for name in ("only_hear", "only_speak", "passes"):
+            for place in getattr(self, name):
+                if place not in self.places:
+                    raise ValueError(f"{name} names {place}, which is not among its places")
+        return self
 
 
 class PersonSettings(Section):

@@ -20,6 +20,7 @@ from bridges.matrix.connection import Connection, LoginLost
 from bridges.matrix.cross_signing import CrossSigning, establish
 from bridges.matrix.departures import Departures
 from bridges.matrix.explaining import Explainer
+from bridges.matrix.files import download
 from bridges.matrix.guests import Guests
 from bridges.matrix.invitations import Invitations
 from bridges.matrix.patience import patiently
@@ -66,6 +67,7 @@ class StoredPins:
 class _Live:
     """What works while there is a connection."""
 
+    connection: Connection
     voice: Voice
     attention: Attention
     verifications: Verifications
@@ -161,7 +163,7 @@ class MatrixBridge:
         try:
             cursor = await receiver.take(await inlet.cursor(), first=True)
             explainer = Explainer(connection, trust, receiver.withheld, self._office.people)
-            self._live = _Live(Voice(connection, speaker, threads), attention, verifications, explainer)
+            self._live = _Live(connection, Voice(connection, speaker, threads), attention, verifications, explainer)
             self._ready.set()
             self._has_worked = True
             while True:
@@ -213,7 +215,15 @@ class MatrixBridge:
         while (live := self._live) is None:
             await self._ready.wait()
         try:
-            event = await live.voice.say(post, key)
+            return await live.voice.say(post, key)
         except (LoginLost, StoreError) as fault:  # `run` tells a person; the post keeps until they have mended it
             raise Unreachable(fault.what, hint=fault.hint) from fault
-        return post.edits or event
+
+    async def bring(self, reference: str, most: int) -> bytes:
+        """What is in a file that somebody sent in a room."""
+        while (live := self._live) is None:
+            await self._ready.wait()
+        try:
+            return await download(live.connection, reference, most)
+        except (LoginLost, StoreError) as fault:  # as above
+            raise Unreachable(fault.what, hint=fault.hint) from fault

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import logging
 import os
@@ -49,7 +50,7 @@ from bridges.matrix.rotation import Rotation, rotation_of
 
 REQUEST_TIMEOUT_S = 30.0
 LONG_POLL_MS = 30_000
-UPLOAD = "/_matrix/media/v3/upload"
+UPLOAD, VERSIONS = "/_matrix/media/v3/upload", "/_matrix/client/versions"
 SYNC_TIMEOUT_S = 120.0
 LARGE = 64 * 1024
 """Bytes that are read beside the loop: answers of this size take long."""
@@ -180,26 +181,54 @@ class Connection:
         """Ask the homeserver something that the library has no words for."""
         return await self._ask(method, path, None if body is None else json.dumps(body), "application/json")
 
-    async def put_file(self, data: bytes) -> str:
-        """Have the homeserver keep a file that it cannot read, and return its address."""
-        answer = await self._ask("POST", UPLOAD, data, "application/octet-stream")
+    async def put_file(self, data: bytes, media_type: str) -> str:
+        """Have the homeserver keep a file, and return its address. Raises NetworkError where it does not take it."""
+        try:
+            answer = await self._ask("POST", UPLOAD, io.BytesIO(data), media_type)
+        except Unreachable as error:  # who says early that it is too large breaks off, and no answer is heard
+            raise await self._broken_off(error) from error
         address = answer.get("content_uri")
         if not isinstance(address, str):
             raise Unreachable("The homeserver took a file and does not say where it is.")
         return address
 
-    async def _ask(self, method: str, path: str, data: str | bytes | None, kind: str) -> dict[str, Any]:
+    async def get_file(self, path: str, most: int, *, within_s: float = REQUEST_TIMEOUT_S) -> bytes:
+        """A file that a homeserver keeps, of at most so many bytes. Raises NetworkError where there is none such."""
+        headers = {"Authorization": f"Bearer {self.login.token}"}
+        try:
+            with self._reaching():
+                async with await self.client.send("GET", path, None, headers, timeout=within_s) as response:
+                    found = bytearray()
+                    async for chunk in response.content.iter_any():
+                        found += chunk
+                        if len(found) > most:
+                            break
+        except Unreachable as error:
+            raise await self._broken_off(error) from error
+        if response.status != HTTPStatus.OK:
+            answer = _object(bytes(found))
+            # It is there, and waits in vain for the homeserver whose file it is.
+            is_of_another = answer and response.status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
+            raise self._refusal(HTTPStatus.NOT_FOUND if is_of_another else response.status, answer or {})
+        if len(found) > most:
+            raise NetworkError(f"A file is larger than {most} bytes.")
+        return bytes(found)
+
+    async def _broken_off(self, error: Unreachable) -> NetworkError:
+        """Why a file did not go through: the homeserver is away, or it is there and does not let this one through."""
+        if error.__cause__ is None:  # it has said so itself
+            return error
+        await self.request("GET", VERSIONS)
+        return NetworkError("The homeserver breaks off where it should take or give a file.")
+
+    async def _ask(self, method: str, path: str, data: str | io.BytesIO | None, kind: str) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.login.token}", "Content-Type": kind}
         with self._reaching():
             response = await self.client.send(method, path, data, headers)
-            try:
-                said: object = parsed(await response.read())
-            except ValueError:
-                said = None
-        answer = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+            answer = _object(await response.read())
         if response.status != HTTPStatus.OK:
-            raise self._refusal(response.status, answer)
-        if answer is not said:
+            raise self._refusal(response.status, answer or {})
+        if answer is None:
             raise Unreachable(f"What answers at {self.login.homeserver} is no homeserver.")
         return answer
 
@@ -324,6 +353,15 @@ class Connection:
         if status < HTTPStatus.BAD_REQUEST or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return Unreachable(f"The homeserver answered with an error ({status} {said}).")
         return Denied(f"The homeserver refused it ({status} {said}).", status=status, answer=answer)
+
+
+def _object(raw: bytes) -> dict[str, Any] | None:
+    """An answer as JSON, where it is that."""
+    try:
+        said: object = parsed(raw)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", said) if isinstance(said, dict) else None
 
 
 def _refused(*_: object) -> None:

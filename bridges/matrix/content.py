@@ -1,10 +1,10 @@
-"""What a post is on the wire: words with their HTML, a picture with its file, and how it relates to what was said."""
+"""What a post is on the wire: words with their HTML, files, and how it relates to what was said."""
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from bot.words.document import Document, Picture
+from bot.words.document import MEDIA_TYPES, Block, Brought, Document, Picture
 from bot.words.html import to_html
 from bot.words.message import Post
 from bot.words.plain import to_plain
@@ -34,8 +34,8 @@ def words(document: Document) -> Content:
     }
 
 
-def image(picture: Picture, file: Content) -> Content:
-    """A picture that lies encrypted on the homeserver. The words for it are its caption."""
+def image(picture: Picture, there: Content) -> Content:
+    """A picture that lies on the homeserver. The words for it are its caption."""
     return {
         "msgtype": "m.image",
         "body": picture.alt,
@@ -46,7 +46,20 @@ def image(picture: Picture, file: Content) -> Content:
             "h": picture.height,
             "size": len(picture.data),
         },
-        "file": file,
+        **there,
+        "m.mentions": {},
+    }
+
+
+def sent_along(brought: Brought, there: Content) -> Content:
+    """Somebody's file that lies on the homeserver. It is shown as a picture only where it is one that runs nothing."""
+    file = brought.file
+    return {
+        "msgtype": "m.image" if file.type in MEDIA_TYPES else "m.file",
+        "body": file.name,
+        "filename": file.name,
+        "info": {"mimetype": file.type, "size": len(brought.content)},
+        **there,
         "m.mentions": {},
     }
 
@@ -69,8 +82,8 @@ def answering(content: Content, question: Question) -> Content:
     return {**content, "m.relates_to": reply}
 
 
-def split(post: Post) -> tuple[Document, tuple[Picture, ...]]:
-    """The words of a post, and the pictures that are sent beside them."""
+def split(post: Post) -> tuple[tuple[Block, ...], tuple[Picture | Brought, ...]]:
+    """The words of a post, and the files that are sent beside them."""
     blocks = post.document.blocks
-    pictures = tuple(block for block in blocks if isinstance(block, Picture))
-    return Document(tuple(block for block in blocks if not isinstance(block, Picture))), pictures
+    files = tuple(block for block in blocks if isinstance(block, Picture | Brought))
+    return tuple(block for block in blocks if not isinstance(block, Picture | Brought)), files

@@ -11,6 +11,7 @@ from typing import Any, TypeGuard, cast
 from nio import BadEvent, Event, MatrixRoom, RoomMessageText, UnknownBadEvent
 
 from bot.bridge import Unreadable
+from bot.words.document import Enclosed
 from bot.words.message import Place
 from bot.words.people import Account
 
@@ -21,7 +22,9 @@ COMMON_NAME = re.compile(r"\w")
 LONGEST_NAME = 255
 """Bytes, of any name in Matrix."""
 
-Arrived = tuple[Event | BadEvent | UnknownBadEvent, MatrixRoom]
+AnyEvent = Event | BadEvent | UnknownBadEvent
+"""What comes, however odd."""
+Arrived = tuple[AnyEvent, MatrixRoom]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,27 +34,39 @@ class Spoken:
     text: str
     addressed: bool
     replies_to: str = ""
+    files: tuple[Enclosed, ...] = ()
+    caption: str = ""
+    """What was said of the files. It commands nothing."""
 
 
 def spoken(event: Event, room: MatrixRoom, me: str) -> Spoken | None:
     """What somebody else said here, or nothing."""
     if event.sender == me or not isinstance(event, RoomMessageText):
         return None
-    relation = relation_of(event.source)
-    if relation.get("rel_type") == "m.replace" or "m.new_content" in event.source["content"]:
+    if is_edit(event.source):
         return None
-    text = _without_quote(event.body) if "m.in_reply_to" in relation else event.body
+    relation = relation_of(event.source)
+    text = without_quote(event.body) if "m.in_reply_to" in relation else event.body
     rest = _after_name(text, _names(room, me))
     alone = sum(not user.invited for user in room.users.values()) == 2  # noqa: PLR2004 - the bot and one person
     words = text.strip() if rest is None else rest
-    # Half a surrogate pair is valid JSON and no text: no database takes it.
-    answered = cast("object", relation.get("m.in_reply_to"))
-    replied = cast("dict[str, object]", answered).get("event_id") if isinstance(answered, dict) else None
-    return Spoken(
-        words.encode(errors="replace").decode(),
-        addressed=alone or rest is not None,
-        replies_to=replied if is_name(replied) else "",
-    )
+    return Spoken(as_text(words), addressed=alone or rest is not None, replies_to=answered(relation))
+
+
+def as_text(value: object) -> str:
+    """A string as a database takes it. Half a surrogate pair is valid JSON and no text."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+
+
+def answered(relation: Mapping[str, Any]) -> str:
+    """The event that one which relates so answers; empty where it answers none."""
+    event = within(relation, "m.in_reply_to").get("event_id")
+    return event if is_name(event) else ""
+
+
+def is_edit(source: Mapping[str, Any]) -> bool:
+    """Whether an event takes the place of another one."""
+    return relation_of(source).get("rel_type") == "m.replace" or "m.new_content" in content_of(source)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,7 +80,7 @@ class Changed:
     """What stands there now, where that can be read and is words."""
 
 
-def changed(event: Event | BadEvent | UnknownBadEvent) -> Changed | None:
+def changed(event: AnyEvent) -> Changed | None:
     """Which event this one changes. It counts also where nobody can read into what, or where the library finds it odd.
 
     Who may take back what, the homeserver has looked at; what comes encrypted it has not seen, and takes nothing back.
@@ -86,19 +101,19 @@ def changed(event: Event | BadEvent | UnknownBadEvent) -> Changed | None:
     return Changed(target, by, removed, "" if removed else _new_words(event))
 
 
-def _new_words(event: Event | BadEvent | UnknownBadEvent) -> str:
-    new = _within(content_of(event.source), "m.new_content")
+def _new_words(event: AnyEvent) -> str:
+    new = within(content_of(event.source), "m.new_content")
     body = new.get("body") if isinstance(event, RoomMessageText) else None
-    return body.encode(errors="replace").decode().strip() if isinstance(body, str) else ""
+    return as_text(body).strip()
 
 
-def sealed(event: Event | BadEvent | UnknownBadEvent, room: MatrixRoom) -> Unreadable | None:
+def sealed(event: AnyEvent, room: MatrixRoom) -> Unreadable | None:
     """What is known of an event that nobody here can read and that may be a message.
 
     An edit never is one, and what was taken back has no words any more.
     """
     source = event.source
-    taken_back = "redacted_because" in _within(source, "unsigned")
+    taken_back = "redacted_because" in within(source, "unsigned")
     if event.decrypted or taken_back or source.get("type") != "m.room.encrypted":
         return None
     name, sender = source.get("event_id"), source.get("sender")
@@ -120,11 +135,22 @@ def since_joining(events: Sequence[Arrived], me: str) -> Sequence[Arrived]:
     return events[joins[-1] :] if joins else events
 
 
+def before_joining(events: Sequence[Arrived], me: str) -> frozenset[str]:
+    """The events of all rooms that are older than the bot's being there: nobody has said them to those here now."""
+    rooms = {room.room_id for _, room in events}
+    here = [[each for each in events if each[1].room_id == room] for room in rooms]
+    return frozenset(
+        str(event.source.get("event_id"))
+        for each in here
+        for event, _ in each[: len(each) - len(since_joining(each, me))]
+    )
+
+
 def _is_joining(source: Mapping[str, Any], user: str) -> bool:
     """Whether somebody comes in. A new name or picture of somebody who is in looks much the same."""
     if source.get("type") != "m.room.member" or source.get("state_key") != user:
         return False
-    before = _within(_within(source, "unsigned"), "prev_content")
+    before = within(within(source, "unsigned"), "prev_content")
     return content_of(source).get("membership") == "join" and before.get("membership") != "join"
 
 
@@ -137,15 +163,15 @@ def is_name(value: object) -> TypeGuard[str]:
 
 def relation_of(source: Mapping[str, Any]) -> Mapping[str, Any]:
     """How an event relates to another one; empty where it does not."""
-    return _within(content_of(source), "m.relates_to")
+    return within(content_of(source), "m.relates_to")
 
 
 def content_of(source: Mapping[str, Any]) -> Mapping[str, Any]:
     """What an event says; empty where that is no object."""
-    return _within(source, "content")
+    return within(source, "content")
 
 
-def _within(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def within(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """What stands under a name, where it is an object; else an empty one."""
     inner = source.get(name)
     return cast("Mapping[str, Any]", inner) if isinstance(inner, dict) else {}
@@ -165,7 +191,7 @@ def _after_name(text: str, names: tuple[str, ...]) -> str | None:
     return None if found is None else text[found.end() :].strip()
 
 
-def _without_quote(body: str) -> str:
+def without_quote(body: str) -> str:
     """A reply without the lines that quote what it answers."""
     if not body.startswith("> <"):
         return body

@@ -12,14 +12,17 @@ import structlog
 from nio import Event, MatrixRoom, MegolmEvent, RoomEncryptionEvent, RoomMemberEvent, SyncResponse
 from nio.crypto import Olm
 
-from bot.bridge import Inlet, Unreadable
+from bot.bridge import Inlet
 from bot.words.errors import NetworkError, StoreError
 from bot.words.message import Change, Message, Place
 from bot.words.people import Account
+from bridges.matrix import enclosing
+from bridges.matrix.changing import changes_in
 from bridges.matrix.connection import LONG_POLL_MS, Connection, Denied, age_s
 from bridges.matrix.lookout import LookOut
 from bridges.matrix.patience import patiently
-from bridges.matrix.reading import LATEST_MS, NETWORK, Arrived, changed, is_name, sealed, since_joining, spoken
+from bridges.matrix.reacting import reactions_in
+from bridges.matrix.reading import LATEST_MS, NETWORK, Arrived, before_joining, is_name, sealed, since_joining, spoken
 from bridges.matrix.threads import Threads
 from bridges.matrix.trust import Trust
 from bridges.matrix.waiting import KEY_MAY_TAKE_S, Letter, Waiting, unsealed
@@ -117,7 +120,10 @@ class Receiver:
         events = await self._events(response, since, known)
         letters = [] if since is None else self._letters(events)  # before its first cursor nothing was said to the bot
         opened, changes = self._waiting.opened() if response.to_device_events else ([], [])
-        messages, changes = self._messages([*opened, *events]), [*changes, *self._changes([*opened, *events])]
+        events = [*opened, *events]
+        messages, changes = self._messages(events), [*changes, *self._changes(events)]
+        reactions, odd = reactions_in(events, self._me)
+        self._heard.unread += odd
         try:
             self._connection.seen.keep()
         except StoreError as error:
@@ -126,7 +132,17 @@ class Receiver:
         self._waiting.hold(letters, since=since, cursor=response.next_batch)
         self._waiting.note(changes)
         given_up = self._waiting.given_up()
-        await patiently(lambda: self._accept(response, messages, changes, given_up, arrived), StoreError)
+
+        async def accept() -> None:
+            await self._inlet.accept(
+                _aged(response, messages, arrived),
+                cursor=self._waiting.cursor,
+                changes=changes,
+                unreadable=given_up,
+                reactions=reactions,
+            )
+
+        await patiently(accept, StoreError)
         try:
             self._taken(response)
         except Exception as error:  # whatever a stranger has found, the stream of messages goes on
@@ -145,7 +161,7 @@ class Receiver:
             if any(isinstance(event, RoomEncryptionEvent) for event in (*info.state, *info.timeline.events)):
                 self._trust.clear.close(room)
         self._forget_who_may_read(response)
-        gone = {change.event for change in self._changes([*events])}
+        gone = {change.event for change in self._changes(events)}
         messages = [message for message in self._messages(events, olm) if message.event not in gone]
         await self._inlet.despite_the_disk(_aged(response, messages, arrived), trouble)
 
@@ -185,17 +201,6 @@ class Receiver:
         wait_ms = min(LONG_POLL_MS, self._waiting.wait_s() * 1000)
         return await self._connection.sync(since, full_state=first, wait_ms=math.ceil(wait_ms) or 1)
 
-    async def _accept(
-        self,
-        response: SyncResponse,
-        messages: list[Message],
-        changes: list[Change],
-        given_up: list[Unreadable],
-        arrived: float,
-    ) -> None:
-        aged = _aged(response, messages, arrived)
-        await self._inlet.accept(aged, cursor=self._waiting.cursor, changes=changes, unreadable=given_up)
-
     async def _events(self, response: SyncResponse, since: str | None, known: frozenset[str] | None) -> list[Arrived]:
         """The events of a batch, and those that its limited timelines left out."""
         found: list[Arrived] = []
@@ -230,11 +235,14 @@ class Receiver:
     def _messages(self, events: Sequence[Arrived], olm: Olm | None = None) -> list[Message]:
         """What is for the inbox. An event that no inbox could take is passed over: in it, it would stop all others."""
         found: list[Message] = []
+        older = before_joining(events, self._me)
         for event, room in events:
             if not isinstance(event, Event):  # the library finds it malformed
                 continue
             try:
                 message = self._message(event, room, olm or self._connection.olm)
+                if message is not None and message.event in older:
+                    message = dataclasses.replace(message, apart=True)
             except Exception as error:  # noqa: BLE001 - whatever a stranger has found
                 self._heard.unread += 1
                 log.warning("an odd event is passed over", room=room.room_id, error=type(error).__name__)
@@ -242,28 +250,17 @@ class Receiver:
                 found += [] if message is None else [message]
         return found
 
-    def _changes(self, events: list[Arrived]) -> list[Change]:
-        """What others have edited or taken back, also where nobody can read into what."""
-        found = ((changed(event), room) for event, room in events)
-        return [
-            Change(
-                Place(NETWORK, room.room_id),
-                change.event,
-                Account(NETWORK, change.by),
-                removed=change.removed,
-                text=change.text,
-            )
-            for change, room in found
-            if change is not None and change.by != self._me
-        ]
+    def _changes(self, events: Sequence[Arrived]) -> list[Change]:
+        return changes_in(events, self._me, self._trust, self._connection.olm)
 
     def _message(self, event: Event, room: MatrixRoom, olm: Olm) -> Message | None:
-        words = spoken(event, room, self._me)
+        words = spoken(event, room, self._me) or enclosing.sent(event, self._me)
         if words is None:
             return None
         if not all(map(is_name, (event.event_id, event.sender, room.room_id))):
             raise ValueError("a name that is none")
         standing, device = self._trust.standing_of(event, room, olm)
+        writer = room.users.get(event.sender)
         return Message(
             place=Place(NETWORK, room.room_id),
             account=Account(NETWORK, event.sender),
@@ -275,6 +272,9 @@ class Receiver:
             age_s=0.0,
             addressed=words.addressed,
             replies_to=words.replies_to,
+            files=words.files,
+            caption=words.caption,
+            called=(writer.display_name or "") if writer else "",
         )
 
 

@@ -47,6 +47,24 @@ class Speaker:
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
 
+    def place_for_words(self, room_id: str) -> MatrixRoom:
+        """A room in which something may be said."""
+        room = self._connection.client.rooms.get(room_id)
+        if room is None:
+            if room_id in self._connection.joining:
+                raise Unreachable(f"The homeserver has not yet told of the room {room_id}.", retry_after=1.0)
+            raise NetworkError(f"The bot is not in the room {room_id}.", hint="Invite it there.")
+        if not room.encrypted and not self._trust.clear.has(room):
+            raise NetworkError(
+                f"The room {room_id} is not encrypted; nothing is said there.", hint="Turn on encryption in the room."
+            )
+        return room
+
+    def speaks_in_clear(self, room_id: str) -> bool:
+        """Whether it is a room in which all is said in clear."""
+        room = self._connection.client.rooms.get(room_id)
+        return room is not None and self._trust.clear.has(room)
+
     async def finish(self) -> None:
         """Wait a little for what is being sent, then break it off: after this nothing is sent any more."""
         await self._trust.guests.finish()
@@ -65,21 +83,12 @@ class Speaker:
     async def _say(self, room_id: str, content: dict[str, Any], key: str, kind: str) -> str:
         client = self._connection.client
         async with self._rooms[room_id]:
-            room = client.rooms.get(room_id)
-            if room is None:
-                if room_id in self._connection.joining:
-                    raise Unreachable(f"The homeserver has not yet told of the room {room_id}.", retry_after=1.0)
-                raise NetworkError(f"The bot is not in the room {room_id}.", hint="Invite it there.")
+            room = self.place_for_words(room_id)
             if room.encrypted:
                 if not self._connection.reads_only:
                     await self._have_key_in_right_hands(room)
                 if self._connection.reads_only:
                     self._check_key_is_in_right_hands(room)
-            elif not self._trust.clear.has(room):
-                raise NetworkError(
-                    f"The room {room_id} is not encrypted; nothing is said there.",
-                    hint="Turn on encryption in the room.",
-                )
             # Nothing is awaited from here until the library has looked whether it must encrypt, and has done it.
             try:
                 with on_disk():

@@ -140,7 +140,7 @@ class Bot:
     async def lost(self) -> None:
         """The connection is over. What was heard on it is forgotten."""
         async with asyncio.timeout(PATIENCE):
-            while self.link.connected:
+            while self.link.connected:  # noqa: ASYNC110 - a link tells nobody of its end
                 await asyncio.sleep(0)
         self.order.clear()
         for heard in (self.jobs, self._states):

@@ -9,7 +9,7 @@ import aiohttp
 from demo.world import World, running
 from tests.zulip import server
 from tests.zulip.client import Person, hand, person
-from tests.zulip.lab import BOB, INCIDENTS, TOCSIN, key_of
+from tests.zulip.lab import BOB, INCIDENTS, TOCSIN, WEIRD, key_of
 from tests.zulip.things import Message
 from tests.zulip.world import World as Zulip
 
@@ -101,3 +101,18 @@ async def test_what_is_encrypted_stays_where_it_is_unless_the_channel_says_other
         await world.alice.wait_for(lambda each: each.body == "bob (zulip): no secret")
         await world.alice.answer_to(await world.alice.say(world.room, "!whoami"))
         assert [each.content for each in said(zulip) if each.topic == TOPIC] == []
+
+
+async def test_what_is_written_into_a_message_that_was_moved_to_another_channel_is_not_passed_on(
+    tmp_path: Path,
+) -> None:
+    async with joined(tmp_path, share=False) as (world, zulip, bob):
+        number = (await bob.say("the lamp is on", topic=TOPIC)).body["id"]
+        copy = await world.alice.wait_for(lambda each: each.body == "bob (zulip): the lamp is on")
+        owner = Person(zulip.url, "alice@lab.test", key_of("alice"), bob.session)
+        assert (await owner.ask("PATCH", f"/messages/{number}", {"stream_id": WEIRD, "topic": TOPIC})).status == 200
+        assert (await bob.ask("PATCH", f"/messages/{number}", {"content": "a secret"})).status == 200
+        await bob.say("the door is open", topic=TOPIC)
+        await world.alice.wait_for(lambda each: each.body == "bob (zulip): the door is open")
+        await world.alice.answer_to(await world.alice.say(world.room, "!whoami"))
+        assert not [each for each in world.alice.heard if "secret" in each.body or each.edits == copy.event]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.words.message import Change, Place
+from bot.words.message import Change, Place, Standing
 from bot.words.people import Account
 from bridges.matrix.bridge import SILENT_S
 from demo.homeserver import Homeserver
@@ -18,7 +18,11 @@ async def test_the_inbox_hears_who_edited_which_message(stage: Stage) -> None:
         await stage.inbox.next()
         await alice.edit(room, event, "!shutdown all")
         assert await stage.inbox.next_change() == Change(
-            Place("matrix", room), event, Account("matrix", stage.alice), text="!shutdown all"
+            Place("matrix", room),
+            event,
+            Account("matrix", stage.alice),
+            text="!shutdown all",
+            standing=Standing.ATTESTED,
         )
         await alice.say(room, "last")
         assert (await stage.inbox.next()).text == "last"
@@ -76,7 +80,9 @@ async def test_an_edit_that_says_so_only_where_it_is_encrypted_is_an_edit(stage:
         content = {"msgtype": "m.text", "body": "* !status", "m.relates_to": relation}
         sealed = alice.connection.olm.group_encrypt(room, {"type": "m.room.message", "content": content})
         await alice.put(room, "m.room.encrypted", sealed)
-        assert await stage.inbox.next_change() == Change(Place("matrix", room), event, Account("matrix", stage.alice))
+        assert await stage.inbox.next_change() == Change(
+            Place("matrix", room), event, Account("matrix", stage.alice), standing=Standing.ATTESTED
+        )
 
 
 @pytest.mark.parametrize("more", [{"content": {}}, {}], ids=["whole", "malformed"])

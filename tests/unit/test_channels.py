@@ -1,114 +1,42 @@
-"""One conversation in several places: passed on once, changed and answered everywhere, and kept from strangers."""
+"""One conversation in several places: passed on once, answered everywhere, and kept from strangers."""
 
+import time
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.channels import AT_ONCE, Channel, Channels
-from bot.store import Store, inbox, outbox
+from bot.channels import Channel
+from bot.desk.desk import Desk
+from bot.intake import Intake
+from bot.store import Store
+from bot.store.reactions import Shown
+from bot.store.said import Said
+from bot.system import System
 from bot.words import packed
-from bot.words.document import Block, Code, text
+from bot.words.document import Block, Code, Items, Table, text
+from bot.words.glyphs import cut
 from bot.words.html import to_html
-from bot.words.message import Change, Message, Place, Standing
-from bot.words.people import Account, People, Person, Role
+from bot.words.message import Lane, Message, Place, Standing
+from bot.words.people import Account
 from bot.words.plain import to_plain
-from bot.words.talk import passed_on
+from bot.words.talk import MOST_BYTES, Speaker, passed_on
+from bot.words.times import clock
 from bot.words.zulip import to_zulip
-
-MATRIX, OTHER, ZULIP, MQTT = (
-    Place("matrix", "!lab:here"),
-    Place("matrix", "!other:here"),
-    Place("zulip", "5/lab"),
-    Place("mqtt", "chat/lab"),
-)
-PLACES = (MATRIX, OTHER, ZULIP, MQTT)
-
-
-class Talk:
-    """What people write in the places of a channel, and what is queued for the others."""
-
-    def __init__(self, store: Store, people: People, *, share: bool) -> None:
-        self.store = store
-        self.time = 0.0
-        self._number = 0
-        self.channels = Channels(
-            [Channel("lab", PLACES, share_encrypted=share), Channel("alone", (Place("zulip", "9/alone"),))],
-            people,
-            is_encrypted=lambda place: place.network == "matrix",
-            clock=lambda: self.time,
-        )
-
-    async def says(
-        self,
-        words: str,
-        place: Place = ZULIP,
-        who: str = "olga",
-        standing: Standing | None = None,
-        *,
-        replies_to: str = "",
-    ) -> str:
-        """Somebody writes something. Returns its event."""
-        self._number += 1
-        how = standing or (Standing.ATTESTED if place.network == "matrix" else Standing.NAMED)
-        event = f"${self._number}"
-        message = Message(place, Account(place.network, who), event, words, how, "", 1, 0.0, replies_to=replies_to)
-
-        def write(tx: object) -> None:
-            new = inbox.accept(tx, place.network, [message], "c")  # pyright: ignore[reportArgumentType] - it is one
-            self.channels.pass_on(tx, [each.message for each in new])  # pyright: ignore[reportArgumentType]
-
-        await self.store.write(write)
-        return event
-
-    async def changes(self, event: str, place: Place = ZULIP, who: str = "olga", words: str = "") -> None:
-        change = Change(place, event, Account(place.network, who), removed=not words, text=words)
-        await self.store.write(lambda tx: self.channels.change(tx, place.network, [change]))
-
-    async def posts(self, place: Place) -> list[str]:
-        """All that is queued there."""
-        sql = "SELECT document FROM outbox WHERE network = ? AND place = ? ORDER BY id"
-        rows = await self.store.read(lambda tx: tx.execute(sql, (place.network, place.id)).fetchall())
-        return [to_plain(packed.load(stored)) for (stored,) in rows]
-
-    async def heard(self, place: Place) -> list[str]:
-        """What was said there, each as it stands there now, in its order."""
-        rows = await self.store.read(
-            lambda tx: tx.execute(
-                "SELECT subject, document FROM outbox WHERE network = ? AND place = ? ORDER BY id",
-                (place.network, place.id),
-            ).fetchall()
-        )
-        return list({subject: to_plain(packed.load(stored)) for subject, stored in rows if stored}.values())
-
-    async def sent(self, place: Place) -> list[tuple[str, str | None]]:
-        """Have all that waits there be said. The events, and what each answers."""
-        said: list[tuple[str, str | None]] = []
-        while heads := [
-            each
-            for each in await self.store.read(lambda tx: outbox.heads(tx, place.network, [], 99))
-            if each.place == place
-        ]:
-            event = heads[0].edits or f"{place.id} {heads[0].row}"
-            said.append((event, heads[0].reply_to))
-            await self.store.write(lambda tx, head=heads[0], event=event: outbox.sent(tx, head.row, event))
-        return said
+from tests.unit.talk import ALONE, MATRIX, MQTT, OTHER, PLACES, ZULIP, Talk, change
 
 
 @pytest.fixture
-def people() -> People:
-    return People(
-        tuple(
-            Person(name, Role.OPERATOR, frozenset(Account(place.network, name) for place in PLACES))
-            for name in ("olga", "otto")
-        )
-    )
+def talk(store: Store) -> Talk:
+    return Talk(store)
 
 
 @pytest.fixture
-def talk(store: Store, people: People) -> Talk:
-    return Talk(store, people, share=False)
+def intake(store: Store, system: System, talk: Talk) -> Intake:
+    """What Zulip's bridge puts into the inbox."""
+    desk = Desk(system, queued=lambda: None)
+    return Intake("zulip", store, desk, system.approvals, system.plans, queued=lambda: None, channels=talk.channels)
 
 
 async def test_what_is_written_in_one_place_stands_in_the_others_once(talk: Talk) -> None:
@@ -119,62 +47,75 @@ async def test_what_is_written_in_one_place_stands_in_the_others_once(talk: Talk
         ZULIP: [],
         MQTT: ["olga (zulip): hello"],
     }
+    assert await talk.lanes(MQTT) == [Lane.TALK]
 
 
-async def test_the_same_again_is_not_passed_on_again(talk: Talk) -> None:
-    event = await talk.says("hello")
-    talk._number -= 1  # pyright: ignore[reportPrivateUsage] - the network brings it once more
-    assert await talk.says("hello") == event
-    assert await talk.heard(MQTT) == ["olga (zulip): hello"]
+@pytest.mark.parametrize("place", [ALONE, Place("zulip", "7/elsewhere")])
+async def test_what_is_said_elsewhere_is_nobodys_affair(talk: Talk, place: Place) -> None:
+    await talk.says("hello", place)
+    assert [await talk.heard(each) for each in PLACES] == [[], [], [], []]
 
 
-async def test_what_is_encrypted_goes_to_no_place_that_is_not_unless_the_channel_says_so(
-    store: Store, people: People, talk: Talk
-) -> None:
-    await talk.says("a secret", MATRIX)
-    assert [await talk.heard(place) for place in PLACES] == [[], ["olga (matrix): a secret"], [], []]
+@pytest.mark.parametrize("odd", [{"words": ""}, {"words": "!status", "planned_by": "$plan"}, {"apart": True}])
+async def test_what_nobody_has_just_said_here_is_not_passed_on(talk: Talk, odd: dict[str, object]) -> None:
+    await talk.says(**{"words": "secret", **odd})  # pyright: ignore[reportArgumentType] - as it takes them
+    assert [await talk.heard(each) for each in PLACES] == [[], [], [], []]
+    assert not talk.channels.counts["passed_on"]
+
+
+@pytest.mark.parametrize("standing", [Standing.ATTESTED, Standing.SIGNED, Standing.UNPROVEN])
+async def test_what_is_encrypted_goes_to_no_place_that_is_not(talk: Talk, standing: Standing) -> None:
+    await talk.says("a secret", MATRIX, standing=standing)
+    assert [len(await talk.heard(place)) for place in PLACES] == [0, 1, 0, 0]
     assert talk.channels.counts["kept_back"] == 2
+
+
+async def test_what_is_encrypted_goes_there_where_the_channel_says_so(store: Store, talk: Talk) -> None:
     await talk.says("no secret", MATRIX, standing=Standing.CLEAR)
     assert await talk.heard(ZULIP) == ["olga (matrix, unproven): no secret"]
-    shared = Talk(store, people, share=True)
-    shared._number = 100  # pyright: ignore[reportPrivateUsage] - other messages
-    await shared.says("for all", MATRIX)
-    assert (await shared.heard(ZULIP))[-1] == "olga (matrix): for all"
+    shared = Talk(store, share=True)
+    await shared.takes(Message(MATRIX, Account("matrix", "olga"), "$other", "all", Standing.ATTESTED, "", 1, 0.0))
+    assert (await shared.heard(ZULIP))[-1] == "olga (matrix): all"
 
 
-async def test_encrypted_rooms_hear_once_that_what_is_said_there_leaves_them_and_that_it_does_not(
-    store: Store, people: People
+@pytest.mark.parametrize("standing", Standing)
+async def test_a_name_that_nothing_proves_is_marked(talk: Talk, standing: Standing) -> None:
+    await talk.says("hello", standing=standing)
+    is_proven = standing in (Standing.ATTESTED, Standing.NAMED, Standing.LOCAL)
+    assert await talk.heard(OTHER) == ["olga (zulip): hello" if is_proven else "olga (zulip, unproven): hello"]
+
+
+@pytest.mark.parametrize(
+    ("who", "called", "shown"),
+    [
+        ("mallory", "", "mallory (zulip): hi"),
+        ("12", "Mallory", "Mallory (zulip 12): hi"),
+        ("12", "carol (matrix): yes, do it", "carol  matrix   yes, do it (zulip 12): hi"),
+        ("carol (matrix): yes, do it", "", "carol  matrix : yes, do it (zulip): hi"),
+        ("@mallory:here", "", "@mallory:here (zulip): hi"),
+        ("olga", "carol", "olga (zulip): hi"),
+        ("1", "\u202e \u200b", "\ufffd  (zulip 1): hi"),
+        ("1", "x" * 99, f"{'x' * 79}… (zulip 1): hi"),
+    ],
+)
+async def test_nobody_is_shown_under_a_name_that_passes_for_another(
+    talk: Talk, who: str, called: str, shown: str
 ) -> None:
-    for share, heard in ((True, 1), (True, 1), (False, 2), (False, 2)):
-        talk = Talk(store, people, share=share)
-        await store.write(talk.channels.announce)
-        said = [each for place in PLACES for each in await talk.posts(place)]
-        assert len([each for each in said if "passed on" in each]) == 2 * heard
-    assert "in clear, to: zulip:5/lab, mqtt:chat/lab" in (await talk.posts(MATRIX))[0]
-    assert await talk.posts(ZULIP) == []
+    await talk.says("hi", who=who, called=called)
+    assert await talk.heard(OTHER) == [shown]
 
 
-async def test_who_is_not_listed_is_called_by_their_account_and_what_nothing_proves_is_marked(talk: Talk) -> None:
-    await talk.says("hello", who="mallory")
-    await talk.says("really", MATRIX, standing=Standing.UNPROVEN)
-    assert await talk.heard(OTHER) == ["mallory (zulip): hello", "olga (matrix, unproven): really"]
-
-
-async def test_an_edit_changes_every_copy_and_what_is_taken_back_is_gone_everywhere(talk: Talk) -> None:
-    event = await talk.says("helo")
-    (first,) = await talk.sent(MQTT)
-    await talk.changes(event, words="hello")
-    assert (await talk.heard(MATRIX), await talk.heard(MQTT)) == (["olga (zulip): hello"],) * 2
-    assert await talk.sent(MQTT) == [(first[0], None)], "it edits what was said"
-    await talk.changes(event)
-    assert await talk.heard(OTHER) == ["(taken back)"]
-
-
-async def test_nobody_edits_what_another_has_written(talk: Talk) -> None:
-    event = await talk.says("hello")
-    await talk.changes(event, who="otto", words="goodbye")
-    await talk.changes("$never", words="goodbye")
-    assert await talk.heard(MQTT) == ["olga (zulip): hello"]
+async def test_what_was_not_said_just_now_has_its_time_and_old_news_stay(talk: Talk) -> None:
+    for age_s in (0.0, 59.0, 61.0, 86_399.0, 86_401.0):
+        await talk.says(f"{age_s:.0f}", age_s=age_s)
+    at = clock(0.001, time.time())
+    assert await talk.heard(OTHER) == [
+        "olga (zulip): 0",
+        "olga (zulip): 59",
+        f"olga (zulip, {at}): 61",
+        f"olga (zulip, {at}): 86399",
+    ]
+    assert talk.channels.counts["old"] == 1
 
 
 async def test_an_answer_hangs_on_the_same_words_everywhere(talk: Talk) -> None:
@@ -187,48 +128,128 @@ async def test_an_answer_hangs_on_the_same_words_everywhere(talk: Talk) -> None:
     assert [hangs_on for _, hangs_on in await talk.sent(MQTT)] == ["$2"]
 
 
-async def test_a_flood_is_stemmed_and_told_once(talk: Talk) -> None:
-    for number in range(AT_ONCE + 20):
-        await talk.says(f"{number}")
-    said = await talk.heard(MQTT)
-    assert len(said) == AT_ONCE + 1
-    assert [each for each in said if "not passed on" in each] == [said[-1]]
-    assert talk.channels.counts["stemmed"] == 20
-    talk.time += 60
-    await talk.says("calm")
-    assert (await talk.heard(MQTT))[-1] == "olga (zulip): calm"
+async def test_an_answer_hangs_on_what_waited_with_it_and_an_edit_does_not_part_them(talk: Talk) -> None:
+    asked = await talk.says("who is there?")
+    answer = await talk.says("I am", who="otto", replies_to=asked)
+    await talk.says("good", replies_to="$never passed on")
+    await talk.changes(answer, who="otto", words="I am here")
+    assert (await talk.heard(MQTT))[1] == "otto (zulip): I am here"
+    (copy, _), *answers = await talk.sent(MQTT)
+    assert [hangs_on for _, hangs_on in answers] == [copy, None]
 
 
-async def test_what_cannot_be_passed_on_keeps_nothing_else_from_being_taken_in(talk: Talk) -> None:
-    odd = Message(ZULIP, Account("zulip", "olga"), "$half \ud800", "odd", Standing.NAMED, "", 1, 0.0)
-    await talk.store.write(lambda tx: talk.channels.pass_on(tx, [odd]))
+async def test_an_answer_to_what_was_refused_is_said_without_it(talk: Talk) -> None:
+    asked = await talk.says("who is there?")
+    await talk.says("I am", who="otto", replies_to=asked)
+    await talk.refused(MQTT)
+    assert [hangs_on for _, hangs_on in await talk.sent(MQTT)] == [None]
+
+
+async def test_an_answer_keeps_what_it_answers_where_its_batch_holds_an_edit(talk: Talk, intake: Intake) -> None:
+    asked = await talk.says("who is there?")
+    answer = talk.message("I am", replies_to=asked)
+    known = Message(ZULIP, Account("zulip", "olga"), asked, "who is there?", Standing.NAMED, "", 1, 0.0)
+    await intake.accept([known, answer], cursor="c", changes=[change(asked, words="who's there?")])
+    (copy, _), (_, hangs_on), (edit, _) = await talk.sent(MQTT)
+    assert hangs_on == copy == edit
+    assert [each.removeprefix("olga (zulip): ") for each in await talk.heard(OTHER)] == ["who's there?", "I am"]
+
+
+async def test_only_what_a_place_gives_goes_on_and_only_where_it_is_taken(store: Store) -> None:
+    passes = {ZULIP: ("[Ops]*", "Status of*", "why?")}
+    lab = Channel("lab", PLACES, only_hear=frozenset({MQTT}), only_speak=frozenset({OTHER}), passes=passes)
+    talk = Talk(store, lab=lab)
+    for words in ("please", "[ops] look", "status OF\nthe lamp", "my status of it", "why!"):
+        await talk.says(words)
+    await talk.says("from a topic", MQTT)
+    await talk.says("from the other room", OTHER, standing=Standing.CLEAR)
+    given = ["olga (zulip): [ops] look", "olga (zulip): status OF\n\n│ the lamp"]
+    more = ["olga (matrix, unproven): from the other room"]
+    assert [await talk.heard(place) for place in PLACES] == [[*given, *more], [], more, [*given, *more]]
+
+
+async def test_an_edit_crosses_only_where_its_words_would(store: Store) -> None:
+    talk = Talk(store, lab=Channel("lab", PLACES, passes={ZULIP: ("status*",)}))
+    event = await talk.says("status: good")
+    await talk.changes(event, words="the password is hunter2")
+    assert await talk.heard(MQTT) == ["olga (zulip): status: good"]
+    talk.channels.take([Channel("lab", PLACES, only_hear=frozenset({ZULIP}))])
+    await talk.changes(event, words="status: bad")
+    assert await talk.heard(MQTT) == ["olga (zulip): status: good"]
+
+
+@pytest.mark.parametrize("odd", ["$half \ud800", "$nul \0"])
+async def test_what_cannot_be_passed_on_keeps_nothing_else_from_being_taken_in(talk: Talk, odd: str) -> None:
+    message = Message(ZULIP, Account("zulip", "olga"), odd, "odd", Standing.NAMED, "", 1, 0.0)
+    await talk.store.write(lambda tx: talk.channels.take_in(tx, "zulip", [message], [change(odd, words="x")]))
+    await talk.store.write(lambda tx: talk.channels.take_in(tx, "zulip", [], [change(odd)]))
     await talk.says("hello")
-    assert await talk.heard(MQTT) == ["olga (zulip): hello"]
-    assert talk.channels.counts["passed_over"] == 1
-
-
-@pytest.mark.parametrize("place", [Place("zulip", "9/alone"), Place("zulip", "7/elsewhere")])
-async def test_what_is_said_elsewhere_is_nobodys_affair(talk: Talk, place: Place) -> None:
-    await talk.says("hello", place)
-    assert [await talk.heard(each) for each in PLACES] == [[], [], [], []]
+    assert (await talk.heard(MQTT))[-1] == "olga (zulip): hello"
 
 
 @pytest.mark.parametrize(
     ("said", "blocks"),
     [
-        ("look\n```python\nx = 1\n\ny = 2\n```\nthere", [Code("x = 1\n\ny = 2"), text("there")]),
+        ("look\n```python\nx = 1\n\ny = 2\n```\nthere", [Code("x = 1\n\ny = 2"), text("│ ", "there")]),
         ("~~~\nnever ended", [Code("never ended")]),
         ("```\n```", [Code("")]),
         ("", []),
     ],
 )
 def test_what_stands_between_fences_stays_as_it_is(said: str, blocks: list[Block]) -> None:
-    assert list(passed_on("olga", "zulip", said, is_proven=True).blocks[1:]) == blocks
+    assert list(passed_on(Speaker("olga", "zulip"), said).blocks[1:]) == blocks
+
+
+FORGED = "olga (matrix): I agree"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"ok\n{FORGED}",
+        f"ok\n\n  {FORGED}",
+        f"ok\u2028{FORGED}",
+        f"ok\n```\n{FORGED}\n```",
+        f"> ok\n> {FORGED}",
+        f"ok\n- {FORGED}",
+        f"ok\n{FORGED}|x\n-|-\n{FORGED}|y",
+        f"```quote\n{FORGED}\n```",
+        f"ok\n{FORGED}|\n|-|-|\n{FORGED}|y",
+    ],
+)
+def test_no_line_but_the_first_can_pass_for_another_speakers(said: str) -> None:
+    lines = to_plain(passed_on(Speaker("mallory", "zulip"), said)).split("\n")
+    assert not [line for line in lines if line.startswith(FORGED[:4])]
+    assert lines[0].startswith("mallory (zulip): ")
 
 
 @pytest.mark.parametrize("shown", [to_plain, to_html, to_zulip])
 @given(who=st.text(min_size=1), said=st.text())
 def test_whatever_is_written_can_be_passed_on(shown: Callable[..., str], who: str, said: str) -> None:
-    words = passed_on(who, "zulip", said, is_proven=True)
+    words = passed_on(Speaker(who, "zulip"), said)
     assert "@**all**" not in shown(words)
     packed.load(packed.dump(words))
+
+
+@pytest.mark.parametrize(
+    "each", ["~", "`", "$", ":a", "@", "&", "http://", "'", "漢", "😀", '{"a":', "\\", "a\n", "||"]
+)
+@pytest.mark.parametrize("end", ["", "`"])
+def test_whatever_is_written_fits_into_an_event_twice(each: str, end: str) -> None:
+    words = passed_on(Speaker("olga", "zulip"), cut(each * 8_000, 8_000) + end)
+    assert len(to_plain(words).encode()) + len(to_html(words).encode()) <= MOST_BYTES
+
+
+def test_lines_that_are_left_out_leave_a_sign() -> None:
+    (*_, last) = passed_on(Speaker("olga", "zulip"), "x\n" * 201).blocks
+    assert last == text("│ ", "…")
+
+
+def test_lists_and_tables_are_passed_on_as_such() -> None:
+    blocks = passed_on(Speaker("olga", "zulip"), "look\n- one\n- two\na|b\n-|-\n1|2").blocks
+    assert [type(block) for block in blocks[1:]] == [Items, Table]
+
+
+def test_a_reaction_of_the_bots_own_stands_for_one_thing_beside_one_message() -> None:
+    shown = [Shown(Said(place, event), emoji) for place in PLACES for event in "ab" for emoji in "xy"]
+    assert len({each.subject for each in shown}) == len(shown)

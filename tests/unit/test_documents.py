@@ -32,6 +32,7 @@ from bot.words.document import (
     mono,
     picture,
     progress,
+    shown,
     strong,
     table,
     text,
@@ -129,7 +130,7 @@ class Reader(HTMLParser):
 def all_words(saying: Document) -> str:
     """Every word, as it is harmless."""
     found = ""
-    for block in saying.blocks:
+    for block in map(shown, saying.blocks):
         match block:
             case Text():
                 found += "".join(glyphs.one_line(span.text) for span in block.spans)

@@ -28,6 +28,7 @@ from bot.words.document import document
 from bot.words.errors import SettingsError
 from bot.words.message import Lane, Message, Place, Post, Standing
 from bot.words.people import Account
+from tests.unit.talk import MATRIX, Talk
 from wire.broker import Broker
 from wire.messages import ROOT, Shown, State
 from wire.mqtt import Link
@@ -218,6 +219,11 @@ async def test_the_metrics_are_what_the_parts_say(
     for shown, nonce in ((Shown.BUSY, "0a"), (Shown.HELD, "0b")):
         parts.system.registry.heard(State("walker", "5e", nonce, None, shown), spare_s=2.5)
     parts.supervisor.restarts["desk"] = 2
+    talk = Talk(store)
+    await talk.says("hello")
+    await talk.says("a secret", MATRIX)
+    assert isinstance(parts.channels, dict)
+    parts.channels.update(talk.channels.counts)
     message = Message(HERE, Account("chat", "carol"), "$1", "!status", Standing.ATTESTED, "phone", 0, 0.0)
 
     def write(tx: Tx) -> None:
@@ -243,6 +249,8 @@ async def test_the_metrics_are_what_the_parts_say(
         "overrun": answer.value("tocsin_statements_dropped_total"),
         "connected": answer.value("tocsin_mqtt_connected"),
         "bell": answer.value("tocsin_bell_ready"),
+        "passed on": answer.value("tocsin_channel_messages_total", result="passed_on"),
+        "kept back": answer.value("tocsin_channel_messages_total", result="kept_back"),
         "version": answer.value("tocsin_info", version=__version__),
     } == {
         "refused": 4,
@@ -259,6 +267,8 @@ async def test_the_metrics_are_what_the_parts_say(
         "overrun": 6,
         "connected": 0,
         "bell": 1,
+        "passed on": 4,
+        "kept back": 2,
         "version": 1,
     }
     commits = answer.value("tocsin_store_commits_total")

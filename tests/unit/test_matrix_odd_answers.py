@@ -14,7 +14,7 @@ import pytest
 from bot.bridge import Unreadable
 from bot.store import Store, inbox
 from bot.words.errors import Unreachable
-from bot.words.message import Change, Message, Place
+from bot.words.message import Change, Message, Place, Reaction
 from bot.words.people import Account
 from bridges.matrix.account import Account as LoginOf
 from bridges.matrix.connection import Connection
@@ -39,6 +39,7 @@ class Inbox:
         self.taken: list[Message] = []
         self.changes: list[Change] = []
         self.unreadable: list[Unreadable] = []
+        self.reactions: list[Reaction] = []
         self.news = asyncio.Event()
 
     async def accept(
@@ -48,12 +49,14 @@ class Inbox:
         cursor: str,
         changes: Sequence[Change] = (),
         unreadable: Sequence[Unreadable] = (),
+        reactions: Sequence[Reaction] = (),
     ) -> None:
         """Take a batch."""
         await self._store.write(lambda tx: inbox.accept(tx, "matrix", messages, cursor, changes))
         self.taken += messages
         self.changes += changes
         self.unreadable += unreadable
+        self.reactions += reactions
         self.news.set()
 
     async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:

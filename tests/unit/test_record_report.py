@@ -15,11 +15,13 @@ from bot.store import (
     incidents,
     jobs,
     keychain,
+    links,
     maintenance,
     outbox,
     overlay,
     pins,
     plans,
+    reactions,
     reporting,
     requests,
     said,
@@ -29,7 +31,7 @@ from bot.store.reporting import TABLES, Row, Whom
 from bot.store.requests import Request
 from bot.store.said import Said
 from bot.words.document import document
-from bot.words.message import Lane, Message, Place, Post, Standing
+from bot.words.message import Lane, Message, Place, Post, Reaction, Standing
 from bot.words.people import Account
 from bot.words.plain import to_plain
 
@@ -60,6 +62,8 @@ def live(tx: Tx, who: str) -> None:
     maintenance.put(tx, maintenance.Work(f"group/{who}s-legs", 2.0, who))
     jobs.add(tx, job(who))
     helm.put(tx, helm.Held(f"{who}s-swarm", who, ROOM, f"${who}", 1.0, 2.0))
+    reactions.note(tx, Reaction(ROOM, "$x", asked.account, "👍", f"own-{who}"), Said(Place("zulip", "5/x"), "1"))
+    links.put(tx, links.Link("linked-1", Place("zulip", f"5/by-{who}"), who))
     plans.add(tx, plans.Plan(incident, who, asked, 1.0, 2.0, None))
 
 

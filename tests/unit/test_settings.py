@@ -73,7 +73,8 @@ def test_a_good_file_is_read(load: Load, tmp_path: Path) -> None:
     assert loaded.people.holder_of(Account("zulip", "@alice:home.example.org")) is None
     assert loaded.enrolled["walker"].key == KEY
     assert loaded.enrolled["walker"].groups == {"legs"}
-    assert loaded.bridges == {}
+    assert set(loaded.bridges) == {"mqtt"}, "the broker is there, and no chat network"
+    assert loaded.networks == "none"
 
 
 @pytest.mark.parametrize("section", ["", '[bot]\nname = "tocsin"\n'])

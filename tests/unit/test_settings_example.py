@@ -61,13 +61,14 @@ def test_it_is_good_as_it_is_and_without_its_comments(load: Callable[[str], Sett
             "alice": Role.OPERATOR,
             "bob": Role.VIEWER,
         }
-        assert set(loaded.bridges) == {"matrix"}
+        assert set(loaded.bridges) == {"matrix", "mqtt"}
+        assert loaded.networks == "matrix"
         assert loaded.health is None
 
 
 def test_it_is_good_with_everything_in_force(load: Callable[[str], Settings]) -> None:
     loaded = load(IN_A_COMMENT.sub("", EXAMPLE))
-    assert set(loaded.bridges) == {"console", "matrix", "zulip"}
+    assert set(loaded.bridges) == {"console", "matrix", "mqtt", "zulip"}
     assert loaded.bot.alarms == (Place("matrix", "!room:example.org"),)
     assert loaded.bot.run_from == {"matrix"}
     assert loaded.audit.witness_files == (Path("/mnt/elsewhere/tocsin.checkpoints"),)

@@ -327,3 +327,22 @@ def test_a_place_of_a_channel_is_written_as_the_bot_calls_it(told: Told, places:
 def test_a_place_is_in_one_channel_only(told: Told) -> None:
     channels = "".join(f"[channels.{name}]\nplaces = ['zulip:4/status']\n" for name in ("lab", "hall"))
     assert "zulip:4/status is in the channel lab already" in told(f"{MQTT}{ZULIP}{channels}")
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("only_hear = ['zulip:4/other']", "only_hear names zulip:4/other, which is not among its places"),
+        ("only_speak = ['zulip:4/other']", "only_speak names zulip:4/other, which is not among its places"),
+        ("passes = {'zulip:4/other' = ['x']}", "passes names zulip:4/other, which is not among its places"),
+        ("only_hear = ['lab']", "must be a network and a place on it"),
+        ("only_speak = ['irc:lab']", "must be a network with a section in this file"),
+        ("only_speak = 'zulip:4/status'", "only_speak"),
+        ("passes = {'zulip:4/status' = ['']}", "at least 1 character"),
+        ("passes = {'zulip:4/status' = 'x'}", "passes"),
+        ("passes = ['zulip:4/status']", "passes"),
+        (f"passes = {{'zulip:4/status' = ['{'x' * 201}']}}", "at most 200 characters"),
+    ],
+)
+def test_which_way_words_go_is_said_of_places_of_the_channel(told: Told, line: str, what: str) -> None:
+    assert what in told(f"{MQTT}{ZULIP}[channels.lab]\nplaces = ['zulip:4/status', 'zulip:5/lab']\n{line}\n")

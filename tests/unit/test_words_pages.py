@@ -22,6 +22,7 @@ from bot.words.document import (
     mono,
     picture,
     progress,
+    shown,
     strong,
     table,
     text,
@@ -70,7 +71,7 @@ def told(*sayings: Document) -> str:
     """Every word but those of heads, in order, without blanks."""
     found = ""
     for saying in sayings:
-        for block in saying.blocks:
+        for block in map(shown, saying.blocks):
             match block:
                 case Text():
                     found += "".join(span.text for span in block.spans)

@@ -2,12 +2,15 @@
 
 import enum
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from io import BytesIO
 from os import PathLike
 from typing import Any
 
 from aiohttp import ClientResponse
 from nio.crypto import Olm, OlmDevice
 from nio.store import MatrixStore
+
+class EncryptionError(Exception): ...
 
 class Response:
     transport_response: ClientResponse | None
@@ -31,6 +34,10 @@ class Event:
     verified: bool
     sender_key: str | None
     session_id: str | None
+    @classmethod
+    def parse_event(cls, event_dict: Mapping[str, Any]) -> Event | BadEvent | UnknownBadEvent: ...
+    @classmethod
+    def parse_decrypted_event(cls, event_dict: Mapping[str, Any]) -> Event | BadEvent | UnknownBadEvent: ...
 
 class BadEvent:
     source: dict[str, Any]
@@ -73,7 +80,8 @@ class RoomMessageText(Event):
     @classmethod
     def from_dict(cls, parsed_dict: Mapping[str, Any]) -> RoomMessageText | BadEvent: ...
 
-class RoomEncryptedImage(Event): ...
+class RoomMessageMedia(Event): ...
+class RoomEncryptedMedia(Event): ...
 
 class RoomMessageNotice(Event):
     body: str
@@ -211,8 +219,10 @@ class AsyncClient:
         self,
         method: str,
         path: str,
-        data: str | bytes | None = ...,
+        data: str | bytes | BytesIO | None = ...,
         headers: dict[str, str] | None = ...,
+        *,
+        timeout: float | None = ...,  # noqa: ASYNC109 - it is called so
     ) -> ClientResponse: ...
     async def sync(
         self,

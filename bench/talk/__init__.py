@@ -1,0 +1,1 @@
+"""What `bench/channels.py` measures. Nothing here is part of the bot."""

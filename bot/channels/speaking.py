@@ -1,0 +1,53 @@
+"""What somebody has said, as the bot says it elsewhere: who, how sure that is, and when where it was not just now."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Iterable
+
+from bot.words.document import Document
+from bot.words.message import Change, Message, Standing
+from bot.words.people import Account, People
+from bot.words.talk import Speaker, passed_on
+from bot.words.times import clock as time_of_day
+
+TOLD_LATE_S = 60.0
+"""From when on people see when it was said."""
+PROVEN = frozenset({Standing.ATTESTED, Standing.NAMED, Standing.LOCAL})
+
+
+def words_of(message: Message, people: People) -> Document:
+    """Under the name that is listed, or else under their account."""
+    person = people.holder_of(message.account)
+    account = message.account.id
+    name = person.name if person else message.called or account
+    speaker = Speaker(
+        name,
+        message.place.network,
+        account="" if person or name == account else account,
+        is_proven=message.standing in PROVEN,
+        at=time_of_day(message.sent_ms / 1000, time.time()) if message.age_s > TOLD_LATE_S else "",
+    )
+    return passed_on(speaker, message.words, functools.partial(_name_of, people, message.place.network))
+
+
+def last_of(message: Message, changes: Iterable[Change]) -> Change | None:
+    """What has become of it: nobody edits what another has written, and what was taken back stays so."""
+    last: Change | None = None
+    for change in changes:
+        if change.removed:
+            return change
+        if change.account == message.account and change.text:
+            last = change
+    return last
+
+
+def edited(message: Message, change: Change) -> Message:
+    """As it stands there now. It is proven where both the message and its edit are."""
+    standing = message.standing if change.standing in PROVEN else change.standing
+    return dataclasses.replace(message, text=change.text, files=change.files or message.files, standing=standing)
+
+
+def _name_of(people: People, network: str, account: str) -> str:
+    person = people.holder_of(Account(network, account))
+    return person.name if person else ""

@@ -1,0 +1,70 @@
+"""What people show beside messages, as it comes. It comes in clear from encrypted rooms too, and proves nothing."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+
+from bot.words.glyphs import one_line
+from bot.words.message import Place, Reaction
+from bot.words.people import Account
+from bridges.matrix.reading import NETWORK, Arrived, content_of, is_name, relation_of
+
+KIND = "m.reaction"
+ANNOTATES = "m.annotation"
+LONGEST = 64
+"""Characters. A family of four is eleven."""
+_FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,6}\U000e007f")
+"""The flags of parts of countries are written with what is unseen anywhere else."""
+_OWN = re.compile(r"mxc://")
+_CODE = re.compile(r":?([\w+-]{1,62}):?")
+
+
+log = structlog.get_logger(__name__)
+
+
+class _Odd(ValueError):
+    """Somebody shows what nobody should see."""
+
+
+def reactions_in(events: Iterable[Arrived], me: str) -> tuple[list[Reaction], int]:
+    """What others show beside messages, and how much of it is odd and passed over."""
+    found: list[Reaction] = []
+    odd = 0
+    for event, room in events:
+        try:
+            reaction = _reaction(event.source, room.room_id, me)
+        except _Odd:
+            odd += 1
+            log.warning("an odd reaction is passed over", room=room.room_id)
+        else:
+            found += [] if reaction is None else [reaction]
+    return found, odd
+
+
+def _reaction(source: Mapping[str, Any], room: str, me: str) -> Reaction | None:
+    relation = relation_of(source)
+    if source.get("type") != KIND or relation.get("rel_type") != ANNOTATES:
+        return None
+    own, by, about = source.get("event_id"), source.get("sender"), relation.get("event_id")
+    if by == me:
+        return None
+    emoji = _shown(relation.get("key"), content_of(source).get("shortcode"))
+    if not (emoji and is_name(own) and is_name(by) and is_name(about)):
+        raise _Odd
+    return Reaction(Place(NETWORK, room), about, Account(NETWORK, by), emoji, own)
+
+
+def _shown(key: object, code: object) -> str:
+    """The key, or the name of what is a picture of somebody's own; empty for what would hide something."""
+    if isinstance(key, str) and _OWN.match(key):
+        named = _CODE.fullmatch(code) if isinstance(code, str) else None
+        return f":{named[1]}:" if named else ""
+    if not isinstance(key, str) or not 0 < len(key) <= LONGEST:
+        return ""
+    plain = _FLAG.sub("x", key)
+    # What has no class yet is an emoji of next year.
+    is_seen = any(unicodedata.category(each)[0] in "LNPS" or unicodedata.category(each) == "Cn" for each in plain)
+    return key if is_seen and one_line(plain) == plain else ""

@@ -1,0 +1,296 @@
+"""`!link` and `!unlink`: who may, what cannot be, what is on record before it counts, and who is told."""
+
+import asyncio
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import AsyncGenerator, Callable
+
+import pytest
+import pytest_asyncio
+
+from bot.channels import Channel, Channels, Linking
+from bot.channels.linking import MOST_PLACES
+from bot.outgoing import Outgoing
+from bot.store import Store, Tx, audit, links, outbox
+from bot.store.links import Link
+from bot.system import System
+from bot.words.document import document
+from bot.words.errors import StoreError, UsageError
+from bot.words.message import Lane, Message, Place, Post, Standing
+from bot.words.people import Account, Person, Role
+from tests.unit.room import HERE, Room
+from tests.unit.talk import Silent, Talk
+
+LAB, HALL, YARD = Place("zulip", "5/lab"), Place("zulip", "6/hall"), Place("zulip", "7/yard")
+SECRET = Place("chat", "secret")
+CAROL = Person("carol", Role.COMMANDER, frozenset())
+STARTS = itertools.count(0, 100)
+"""No two rooms have the same message."""
+
+
+def mistake(place: Place) -> str:
+    return "must be a channel's id and a topic" if place.id == "nowhere" else ""
+
+
+class Linked(Room):
+    """A room with channels, and two networks."""
+
+    def __init__(self, store: Store, system: System, filed: tuple[Channel, ...] = ()) -> None:
+        channels = Channels(filed, system.people, is_encrypted=lambda place: place.network == "chat")
+        self.linking = Linking(channels, mistake)
+        self.channels = channels
+        self.ways_out = {name: Outgoing(name, Silent(), store) for name in ("chat", "zulip")}
+        super().__init__(
+            store,
+            dataclasses.replace(system, ways_out=self.ways_out, linking=self.linking, channels=lambda: channels.all),
+        )
+        self._numbers = iter(range(next(STARTS), 10_000))
+
+    def all(self) -> dict[str, list[Place]]:
+        return {channel.name: [*channel.places] for channel in self.channels.all}
+
+    async def heard(self, place: Place) -> list[str]:
+        """What the bot says there by itself."""
+        talk = Talk(self.store)
+        return [each for each in await talk.posts(place) if each.startswith(("Linked by", "Parted by", "From", "What"))]
+
+    async def kept(self) -> list[Link]:
+        return await self.store.read(links.everything)
+
+
+@contextlib.asynccontextmanager
+async def open_room(store: Store, system: System, *filed: Channel) -> AsyncGenerator[Linked]:
+    room = Linked(store, system, filed)
+    await room.linking.read(store)
+    working = asyncio.create_task(room.desk.run())
+    yield room
+    working.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
+
+
+@pytest_asyncio.fixture
+async def room(store: Store, system: System) -> AsyncGenerator[Linked]:
+    async with open_room(store, system) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(("who", "may"), [("carol", True), ("cleo", True), ("olga", False), ("vera", False)])
+@pytest.mark.parametrize("command", ["!link zulip:5/lab", "!unlink zulip:5/lab"])
+async def test_only_a_commander_links_and_parts(room: Linked, who: str, command: str, *, may: bool) -> None:
+    if command.startswith("!unlink"):
+        await room.said("!link zulip:5/lab", "carol")
+    before = room.all()
+    answer = await room.said(command, who)
+    assert (room.all() != before) is may, answer
+    assert may or "commander" in answer
+
+
+async def test_nobody_links_by_a_name_alone(room: Linked) -> None:
+    await room.hears(room.message("!link zulip:5/lab", "carol", standing=Standing.NAMED))
+    assert room.all() == {}
+
+
+async def test_two_places_become_one_conversation_on_record_and_told_in_both(room: Linked) -> None:
+    answer = await room.said("!link zulip:5/lab", "carol")
+    assert answer == "Linked as linked-1. To part it again: !unlink zulip:5/lab"
+    assert room.all() == {"linked-1": [HERE, LAB]}
+    told = "Linked by carol: what is said in one place of the channel linked-1 is said in the others: "
+    assert [await room.heard(place) for place in (HERE, LAB)] == [[f"{told}chat:room, zulip:5/lab."]] * 2
+    assert await room.records("linked") == [
+        {
+            **(await room.records("linked"))[0],
+            "person": "carol",
+            "channel": "linked-1",
+            "places": ["chat:room", "zulip:5/lab"],
+        }
+    ]
+    shown = await room.said("!channels", "carol")
+    assert "linked-1" in shown
+    assert "zulip:5/lab" in shown
+
+
+async def test_a_third_joins_and_a_second_conversation_is_another(room: Linked) -> None:
+    await room.said("!link zulip:5/lab", "carol")
+    await room.said("!link zulip:6/hall", "cleo")
+    assert room.all() == {"linked-1": [HERE, LAB, HALL]}
+    await room.linking.link(room.store, SECRET, YARD, CAROL)
+    assert room.all()["linked-2"] == [SECRET, YARD]
+    assert "zulip:7/yard is in linked-2 already." in await room.said("!link zulip:7/yard", "carol")
+    assert "They are one channel already: linked-1." in await room.said("!link zulip:6/hall", "carol")
+    assert len(await room.records("linked")) == 3
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("lab", "'lab': a place must be a network and a place on it"),
+        ("zulip:", "a place must be a network and a place on it"),
+        ("irc:lab", "There is no network 'irc'. There is chat, zulip."),
+        ("chat:room", "A place cannot be linked to itself."),
+        ("zulip:nowhere", "zulip:nowhere must be a channel's id and a topic."),
+        ("", "!link"),
+    ],
+)
+async def test_a_place_that_is_none_is_refused(room: Linked, word: str, why: str) -> None:
+    assert why in await room.said(f"!link {word}", "carol")
+    assert (room.all(), await room.kept(), await room.records("linked")) == ({}, [], [])
+
+
+async def test_where_it_is_typed_has_to_be_a_place_as_well(room: Linked) -> None:
+    with pytest.raises(UsageError, match="must be a channel's id and a topic"):
+        await room.linking.link(room.store, Place("chat", "nowhere"), LAB, CAROL)
+    assert room.all() == {}
+
+
+async def test_a_channel_has_a_bound(room: Linked) -> None:
+    for number in range(MOST_PLACES - 1):
+        await room.linking.link(room.store, HERE, Place("zulip", f"5/{number}"), CAROL)
+    assert f"linked-1 has {MOST_PLACES} places already." in await room.said("!link zulip:5/lab", "carol")
+
+
+async def test_parting_is_on_record_and_told_in_all_places(room: Linked) -> None:
+    await room.said("!link zulip:5/lab", "carol")
+    await room.said("!link zulip:6/hall", "carol")
+    assert await room.said("!unlink zulip:6/hall", "cleo") == "Parted: zulip:6/hall is not in linked-1 any more."
+    told = "Parted by cleo: zulip:6/hall is not in linked-1 any more."
+    assert [(await room.heard(place))[-1] for place in (HERE, LAB, HALL)] == [told] * 3
+    (entry,) = await room.records("unlinked")
+    assert (entry["person"], entry["channel"], entry["places"]) == ("cleo", "linked-1", ["zulip:6/hall"])
+    assert await room.said("!unlink", "carol") == "Parted: chat:room is not in linked-1 any more."
+    assert (room.all(), await room.kept()) == ({}, []), "one place alone is no conversation"
+    assert "chat:room is in no channel." in await room.said("!unlink", "carol")
+
+
+async def test_after_parting_each_place_can_be_linked_anew(room: Linked) -> None:
+    await room.said("!link zulip:5/lab", "carol")
+    await room.said("!unlink zulip:5/lab", "carol")
+    assert "Linked" in await room.said("!link zulip:6/hall", "carol")
+    assert [*room.all().values()] == [[HERE, HALL]]
+    await room.linking.link(room.store, LAB, YARD, CAROL)
+    assert [*room.all().values()] == [[HERE, HALL], [LAB, YARD]]
+
+
+async def test_who_is_alone_since_the_file_has_the_other_can_be_linked_anew(room: Linked) -> None:
+    await room.said("!link zulip:5/lab", "carol")
+    room.channels.take([Channel("filed", (LAB, YARD))])
+    assert "Linked" in await room.said("!link zulip:6/hall", "carol")
+    assert room.all() == {"filed": [LAB, YARD], "linked-2": [HERE, HALL]}
+
+
+async def test_what_waits_for_a_place_that_was_parted_is_not_said_there(room: Linked) -> None:
+    await room.said("!link zulip:5/lab", "carol")
+    message = Message(HERE, Account("chat", "olga"), "$1", "hello", Standing.CLEAR, "", 1, 0.0)
+    later = dataclasses.replace(message, event="$2", text="later")
+    await room.store.write(lambda tx: room.channels.take_in(tx, "chat", [message, later]))
+    await room.said("!unlink zulip:5/lab", "carol")
+    said = await Talk(room.store).posts(LAB)
+    assert [each for each in said if "olga" in each] == ["olga (chat, unproven): hello"]
+
+
+async def test_the_file_rules_and_its_channels_take_more_places(store: Store, system: System) -> None:
+    async with open_room(store, system, Channel("lab", (HERE, LAB))) as room:
+        assert "zulip:5/lab is in the channel lab by the configuration file." in await room.said(
+            "!unlink zulip:5/lab", "carol"
+        )
+        await room.said("!link zulip:6/hall", "carol")
+        assert room.all() == {"lab": [HERE, LAB, HALL]}
+        await room.said("!unlink zulip:6/hall", "carol")
+        assert room.all() == {"lab": [HERE, LAB]}
+
+
+async def test_a_reload_in_which_the_file_has_the_place_counts_more(room: Linked) -> None:
+    await room.said("!link zulip:5/lab", "carol")
+    await room.said("!link zulip:6/hall", "carol")
+    room.channels.take([Channel("filed", (LAB, YARD))])
+    assert room.all() == {"filed": [LAB, YARD], "linked-1": [HERE, HALL]}
+    answer = await room.said("!unlink zulip:5/lab", "carol")
+    assert "zulip:5/lab is in the channel filed by the configuration file." in answer
+    room.channels.take([Channel("linked-1", (LAB, YARD))])
+    assert room.all() == {"linked-1": [LAB, YARD, HERE, HALL]}
+    await room.linking.link(room.store, SECRET, Place("zulip", "8/more"), CAROL)
+    assert room.all()["linked-2"] == [SECRET, Place("zulip", "8/more")]
+
+
+async def test_it_is_there_after_a_restart(store: Store, system: System) -> None:
+    async with open_room(store, system) as room:
+        await room.said("!link zulip:5/lab", "carol")
+    async with open_room(store, system, Channel("other", (HALL, YARD))) as later:
+        assert later.all() == {"other": [HALL, YARD], "linked-1": [HERE, LAB]}
+        assert (await later.kept())[0].person == "carol"
+        later.ways_out.clear()  # the network is not configured any more
+        assert "There is no network 'zulip'. There is none." in await later.said("!link zulip:6/hall", "carol")
+        assert "Parted" in await later.said("!unlink zulip:5/lab", "carol"), "it can still be parted"
+
+
+@pytest.mark.parametrize("share", [True, False])
+async def test_words_of_encrypted_rooms_follow_a_link_only_where_the_file_says_so_and_the_rooms_hear_it_first(
+    store: Store, system: System, *, share: bool
+) -> None:
+    async with open_room(store, system, Channel("lab", (HERE, SECRET), share_encrypted=share)) as room:
+        await store.write(room.channels.announce)
+        assert await room.heard(SECRET) == []
+        await room.said("!link zulip:5/lab", "carol")
+        told = ["From now on what is said here is passed on in clear, to: zulip:5/lab"] if share else []
+        assert (await room.heard(SECRET))[1:] == told
+        message = Message(SECRET, Account("chat", "olga"), "$1", "hello", Standing.ATTESTED, "", 1, 0.0)
+        await store.write(lambda tx: room.channels.take_in(tx, "chat", [message]))
+        words = ["olga (chat): hello"] if share else []
+        assert [each for each in await Talk(store).posts(LAB) if "hello" in each] == words
+        await room.said("!unlink zulip:5/lab", "carol")
+        told = ["What is said here is not passed on in clear any more."] if share else []
+        assert [each for each in await room.heard(SECRET) if each.startswith("What is said here is not")] == told
+
+
+async def test_what_cannot_be_recorded_does_not_count(room: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise StoreError("The disk is full.")
+
+    await room.said("!link zulip:6/hall", "carol")
+    monkeypatch.setattr(audit, "record", fails)
+    with pytest.raises(StoreError):
+        await room.linking.link(room.store, HERE, LAB, CAROL)
+    with pytest.raises(StoreError):
+        await room.linking.unlink(room.store, HALL, CAROL)
+    assert room.all() == {"linked-1": [HERE, HALL]}
+    assert [each.place for each in await room.kept()] == [HERE, HALL]
+    assert len(await room.heard(HALL)) == 1
+
+
+async def test_the_rooms_are_told_before_it_counts(
+    store: Store, system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_room(store, system, Channel("lab", (HERE, SECRET), share_encrypted=True)) as room:
+        seen: list[tuple[bool, str]] = []
+        write = store.write
+
+        async def watched(work: Callable[[Tx], object]) -> object:
+            result = await write(work)
+            seen.append((LAB in room.all()["lab"], (await room.heard(SECRET))[-1]))
+            return result
+
+        monkeypatch.setattr(store, "write", watched)
+        await room.linking.link(store, HERE, LAB, CAROL)
+        assert seen[0] == (False, "From now on what is said here is passed on in clear, to: zulip:5/lab")
+        assert seen[-1][0]
+
+
+async def test_channels_shows_what_waits_and_what_is_refused(room: Linked) -> None:
+    assert "No places are linked." in await room.said("!channels", "vera")
+    await room.linking.link(room.store, HERE, LAB, CAROL)
+
+    def refuse(tx: Tx) -> None:
+        tx.execute("DELETE FROM outbox")
+        outbox.queue(tx, Post(LAB, document("a"), Lane.TALK))
+        outbox.queue(tx, Post(LAB, document("b"), Lane.TALK))
+        outbox.queue(tx, Post(HERE, document("c"), Lane.ANSWER))
+        for row, _ in enumerate("ac"):
+            outbox.failed(tx, [1, 3][row], "The bot is not in the\nroom.")
+
+    await room.store.write(refuse)
+    shown = [" ".join(line.split()) for line in (await room.said("!channels", "vera")).splitlines()]
+    assert shown[1:] == [
+        "linked-1 chat:room – 0 s up to date",
+        "linked-1 zulip:5/lab 1 0 s refused: The bot is not in the room.",
+    ]

@@ -1,0 +1,118 @@
+"""What a homeserver answers where a file is wanted: how much of it is taken, and whether it is asked for once more."""
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nio.crypto import encrypt_attachment
+
+from bot.words.document import OCTETS
+from bot.words.errors import NetworkError, Unreachable
+from bridges.matrix.connection import Connection
+from bridges.matrix.files import DOWNLOAD, download, upload
+from demo.odd import BOT, Odd
+
+URL = "mxc://example.org/abc"
+IN_CLEAR = json.dumps({"url": URL})
+MOST = 100
+REFUSAL = b'{"errcode": "M_UNKNOWN", "error": "no"}'
+
+
+@pytest.fixture
+async def odd() -> AsyncGenerator[Odd]:
+    async with Odd().running() as running:
+        yield running
+
+
+@pytest.fixture
+async def connection(odd: Odd, tmp_path: Path) -> AsyncGenerator[Connection]:
+    async with odd.device(BOT, "TOCSIN", tmp_path / "bot") as connection:
+        yield connection
+
+
+def sealed(data: bytes, **changed: Any) -> tuple[bytes, str]:
+    """A file as it lies there, and the reference to it."""
+    cipher, opens = encrypt_attachment(data)
+    return cipher, json.dumps({"url": URL, **opens, **changed})
+
+
+async def test_a_file_is_asked_for_by_its_address_and_opened(odd: Odd, connection: Connection) -> None:
+    odd.answers[DOWNLOAD], reference = sealed(b"words")
+    assert await download(connection, reference, MOST) == b"words"
+    assert [path for path, _ in odd.asked] == [f"{DOWNLOAD}/example.org/abc"]
+
+
+async def test_what_is_larger_than_it_may_be_is_not_taken(odd: Odd, connection: Connection) -> None:
+    odd.answers[DOWNLOAD] = bytes(MOST)
+    assert await download(connection, IN_CLEAR, MOST) == bytes(MOST)
+    odd.answers[DOWNLOAD] = bytes(5_000_000)
+    with pytest.raises(NetworkError, match="larger than 100 bytes"):
+        await download(connection, IN_CLEAR, MOST)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "comes_again"),
+    [
+        (404, REFUSAL, False),
+        (403, REFUSAL, False),
+        (502, REFUSAL, False),
+        (504, REFUSAL, False),
+        (502, b"<html>", True),
+        (500, REFUSAL, True),
+        (429, REFUSAL, True),
+    ],
+)
+async def test_only_where_the_homeserver_itself_fails_it_is_asked_once_more(
+    odd: Odd, connection: Connection, status: int, answer: bytes, comes_again: bool
+) -> None:
+    odd.answers[DOWNLOAD], odd.statuses[DOWNLOAD] = answer, status
+    with pytest.raises(NetworkError) as raised:
+        await download(connection, IN_CLEAR, MOST)
+    assert isinstance(raised.value, Unreachable) is comes_again
+
+
+async def test_a_homeserver_that_waits_for_another_is_not_away(odd: Odd, connection: Connection) -> None:
+    odd.answers["/_matrix/media"] = asyncio.Event()
+    with pytest.raises(NetworkError, match="breaks off") as raised:
+        await connection.get_file("/_matrix/media", MOST, within_s=0.2)
+    assert not isinstance(raised.value, Unreachable)
+
+
+async def test_a_homeserver_that_is_away_is_asked_once_more(connection: Connection) -> None:
+    connection.client.homeserver = "http://127.0.0.1:1"
+    with pytest.raises(Unreachable):
+        await download(connection, IN_CLEAR, MOST)
+
+
+@pytest.mark.parametrize("reference", ["", "{}", json.dumps({"url": "mxc://../a"})])
+async def test_a_reference_that_was_never_given_asks_for_nothing(
+    odd: Odd, connection: Connection, reference: str
+) -> None:
+    with pytest.raises(NetworkError, match="no file of Matrix"):
+        await download(connection, reference, MOST)
+    assert odd.asked == []
+
+
+async def test_what_was_changed_on_its_way_is_not_opened(odd: Odd, connection: Connection) -> None:
+    cipher, reference = sealed(b"words")
+    odd.answers[DOWNLOAD] = cipher[:-1] + bytes([cipher[-1] ^ 1])
+    with pytest.raises(NetworkError, match="cannot be opened"):
+        await download(connection, reference, MOST)
+    digest = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
+    odd.answers[DOWNLOAD], reference = sealed(b"words", hashes={"sha256": digest})
+    with pytest.raises(NetworkError, match="cannot be opened"):
+        await download(connection, reference, MOST)
+
+
+async def test_a_file_that_is_not_taken_is_none(odd: Odd, connection: Connection) -> None:
+    path = "/_matrix/media/v3/upload"
+    odd.answers[path], odd.statuses[path] = b'{"errcode": "M_TOO_LARGE"}', 413
+    assert await upload(connection, b"{}", OCTETS, in_clear=True) is None
+    odd.statuses[path] = 503
+    with pytest.raises(Unreachable):
+        await upload(connection, b"{}", OCTETS, in_clear=True)
