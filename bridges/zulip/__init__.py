@@ -2,9 +2,10 @@
 
 from bot.bridge import Plugin
 from bridges.zulip.bridge import ZulipBridge
+from bridges.zulip.examining import examine
 from bridges.zulip.places import mistake_in
 from bridges.zulip.settings import ZulipSettings
 
-plugin = Plugin(settings=ZulipSettings, open=ZulipBridge, place_mistake=mistake_in)
+plugin = Plugin(settings=ZulipSettings, open=ZulipBridge, examine=examine, place_mistake=mistake_in)
 
 __all__ = ["plugin"]

@@ -4,12 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from bridges.zulip.errors import OddAnswer
 
 Json = dict[str, Any]
 LARGEST_ID = 2**53
+MODERATOR = 300
 LATEST_S = 253_402_300_799
 """The end of the year 9999."""
 LONGEST_NAME = 1000
@@ -42,6 +43,8 @@ class Channel(Part):
 
     stream_id: Id
     name: Name
+    stream_post_policy: Any = None
+    """Who may post there, where a server is old enough to tell it so."""
 
 
 class Subscriptions(Part):
@@ -50,10 +53,15 @@ class Subscriptions(Part):
     subscriptions: Annotated[list[Channel], Field(max_length=100_000)]
 
 
-class Registered(Subscriptions):
-    """A new queue, and what holds as it begins."""
+class Queue(Part):
+    """Where to listen from now on."""
 
     queue_id: Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class Registered(Subscriptions, Queue):
+    """A new queue, and what holds as it begins."""
+
     last_event_id: Number
     max_message_id: Number = -1
     realm_allow_message_editing: bool = True
@@ -62,21 +70,28 @@ class Registered(Subscriptions):
     max_topic_length: Annotated[int, Field(ge=LEAST_TOPIC, le=1000)] = 60
 
 
-class Profile(Part):
+class Person(Part):
+    """Somebody's account."""
+
+    full_name: Name = ""
+    role: Id = 0
+    is_admin: bool = False
+    is_bot: bool = False
+    is_active: bool = True
+
+    @property
+    def has_rights(self) -> bool:
+        """Whether this is a moderator, or more."""
+        return self.is_admin or 0 < self.role <= MODERATOR
+
+
+class Profile(Person):
     """The bot's own account."""
 
     user_id: Id
     email: Name
-    full_name: Name
     bot_owner_id: Id | None = None
     max_message_id: Number = -1
-
-
-class Person(Part):
-    """Somebody's account."""
-
-    role: Id = 0
-    is_admin: bool = False
 
 
 class Someone(Part):
@@ -100,7 +115,20 @@ class Topics(Part):
 class Uploaded(Part):
     """Where a file is now."""
 
-    uri: Annotated[str, Field(pattern=r"^/user_uploads/[A-Za-z0-9._~%/-]{1,1000}$")]
+    url: Annotated[str, Field(pattern=r"^/user_uploads/[\w.~%/-]+$", validation_alias=AliasChoices("url", "uri"))]
+    """Older servers say `uri` instead, or both."""
+
+
+class EmojiTold(Part):
+    """Where a server publishes its emoji, as a new queue tells."""
+
+    server_emoji_data_url: Annotated[str, Field(max_length=2000)] = ""
+
+
+class EmojiTable(Part):
+    """The names of each emoji that is a character, the server's own first."""
+
+    code_to_names: Annotated[dict[Name, list[Name]], Field(max_length=20_000)]
 
 
 class Batch(Part):
@@ -128,12 +156,15 @@ class Message(Part):
 
     id: Id
     sender_id: Id
+    sender_full_name: Name = ""
     type: Name
     content: Words
     timestamp: Time
     last_edit_timestamp: Time | None = None
     stream_id: Id | None = None
     subject: Name = ""
+    reactions: Any = None
+    """Still to be looked at: nothing odd in them keeps a message from being heard."""
     display_recipient: Annotated[list[Peer], Field(max_length=MOST_PEOPLE)] | Name = ""
 
 
@@ -147,9 +178,32 @@ class UpdateEvent(Part):
     """A message was edited, or moved. Only what has content is an edit; the server itself may only have rendered it."""
 
     message_id: Id
+    stream_id: Id | None = None
+    """Where it was before a move. Without a move it is there still."""
+    new_stream_id: Id | None = None
+    orig_subject: Name | None = None
+    """Its topic before a move. Only a move tells it."""
+    subject: Name | None = None
+    """Its topic after one, where that is another."""
     user_id: Id | None = None
     content: Words | None = None
     rendering_only: bool = False
+
+
+class Reaction(Part):
+    """What somebody shows beside a message."""
+
+    user_id: Id
+    emoji_name: Name
+    emoji_code: Name
+    reaction_type: Name
+
+
+class ReactionEvent(Reaction):
+    """Somebody shows something, or shows it no more."""
+
+    op: Name
+    message_id: Id
 
 
 class DeleteEvent(Part):

@@ -4,24 +4,38 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
+import functools
 import io
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping, Sequence
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 
 import aiohttp
 
 from bot import __version__
 from bot.private import Secret
-from bot.words.errors import Unreachable
+from bot.words.errors import NetworkError, Unreachable
 from bot.words.message import Lane
 from bridges.zulip import answers
-from bridges.zulip.answers import Json, read
+from bridges.zulip.answers import Json, decoded, read
 from bridges.zulip.budget import LAST_LANE, EventBudget, WebBudget
 from bridges.zulip.client import Answer, Client
+from bridges.zulip.fetching import Fetcher
+from bridges.zulip.rules import Rules
 
 IDLE_S = 3600
-EVENT_TYPES = ("message", "update_message", "delete_message", "subscription", "stream", "realm", "realm_user")
+EVENT_TYPES = (
+    "message",
+    "update_message",
+    "delete_message",
+    "reaction",
+    "subscription",
+    "stream",
+    "realm",
+    "realm_user",
+)
 FETCHED = ("message", "subscription", "realm")
+LARGEST_TABLE = 4 * 1024 * 1024
+P = TypeVar("P", bound=answers.Part)
 CAPABILITIES = {"notification_settings_null": True, "bulk_message_deletion": True}
 
 
@@ -49,7 +63,7 @@ def _awaitable(passed_on: object) -> Awaitable[Answer]:
 
 
 class _File(io.BytesIO):
-    """A picture with a name."""
+    """A file with a name."""
 
     def __init__(self, name: str, data: bytes) -> None:
         super().__init__(data)
@@ -59,8 +73,9 @@ class _File(io.BytesIO):
 class Api:
     """The endpoints that the bridge uses, each with a typed result."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, fetcher: Fetcher) -> None:
         self._client = client
+        self._fetcher = fetcher
         self._web = WebBudget()
         self._polls = EventBudget()
 
@@ -74,15 +89,16 @@ class Api:
         async with aiohttp.ClientSession(
             headers={"User-Agent": f"Tocsin/{__version__}"}, cookie_jar=aiohttp.DummyCookieJar()
         ) as session:
-            yield cls(Client(site, email, key, session, counts))
+            client = Client(site, email, key, session, counts)
+            yield cls(client, Fetcher(site, client.credentials, session))
 
     async def profile(self) -> answers.Profile:
         """The bot's own account."""
         return read(answers.Profile, (await self._ask(self._client.get_profile)).body)
 
-    async def person(self, user_id: int) -> answers.Person:
+    async def person(self, user_id: int, lane: Lane = Lane.ANSWER) -> answers.Person:
         """Somebody's account."""
-        return read(answers.Someone, (await self._ask(lambda: self._client.get_user_by_id(user_id))).body).user
+        return read(answers.Someone, (await self._ask(lambda: self._client.get_user_by_id(user_id), lane)).body).user
 
     async def subscriptions(self) -> Sequence[answers.Channel]:
         """The channels that the bot is in."""
@@ -136,6 +152,30 @@ class Api:
         page = read(answers.Page, answer.body)
         return History(page.messages, page.found_oldest, page.found_newest, answer)
 
+    async def as_it_stands(self, message_id: int, within_s: float) -> Json | None:
+        """One message as it stands now; nothing where it is not to be seen.
+
+        Raises Unreachable where that takes longer, and at once where it is known to: what comes waits for it.
+        """
+        try:
+            async with asyncio.timeout(within_s) as waiting:
+                found = (await self._history_in_turn(message_id, waiting)).messages
+        except TimeoutError as late:
+            raise Unreachable("Zulip does not tell in time.") from late
+        return next((each for each in found if each.get("id") == message_id), None)
+
+    async def _history_in_turn(self, message_id: int, waiting: asyncio.Timeout) -> History:
+        """Where the server takes nothing just now, and says so, its turn comes when that is over."""
+        while True:
+            until = waiting.when()
+            if until is not None and asyncio.get_running_loop().time() + self._web.wait_s(Lane.TALK) >= until:
+                raise Unreachable("Zulip takes few requests for now.")
+            try:
+                return await self.history(message_id, lane=Lane.TALK)
+            except Unreachable as error:
+                if not error.retry_after:
+                    raise
+
     async def say_in_topic(self, channel_id: int, topic: str, content: str, lane: Lane) -> int:
         """Post into a topic. The same again is a second message."""
         return await self._say({"type": "stream", "to": channel_id, "topic": topic, "content": content}, lane)
@@ -152,9 +192,51 @@ class Api:
         await self._ask(lambda: self._client.update_message({"message_id": message_id, "content": content}), lane)
 
     async def upload(self, name: str, data: bytes, lane: Lane) -> str:
-        """Put a picture there and return its address on the server."""
+        """Put a file there and return its address on the server."""
         answer = await self._ask(lambda: self._client.upload_file(_File(name, data)), lane)
-        return read(answers.Uploaded, answer.body).uri
+        return read(answers.Uploaded, answer.body).url
+
+    async def file(self, reference: str, most: int) -> bytes:
+        """What is in a file that somebody put there: at most so many bytes, else NetworkError."""
+        return await self._fetcher.file(reference, most)
+
+    async def react(self, message_id: int, form: Json, lane: Lane) -> None:
+        """Show an emoji beside a message. The same again is refused."""
+        await self._ask(lambda: self._client.add_reaction({"message_id": message_id, **form}), lane)
+
+    async def react_no_more(self, message_id: int, form: Json, lane: Lane) -> None:
+        """Take one back. The same again is refused."""
+        await self._ask(lambda: self._client.remove_reaction({"message_id": message_id, **form}), lane)
+
+    async def delete(self, message_id: int, lane: Lane) -> None:
+        """Take a message of ours away. The same again is refused."""
+        await self._ask(lambda: self._client.delete_message(message_id), lane)
+
+    async def rules(self, lane: Lane) -> Rules:
+        """What the organization lets be done."""
+        return await self._told_at_once(Rules, lane)
+
+    def requests_a_minute(self) -> int:
+        """How many the server takes, as it has told in its last answer."""
+        return self._web.limit
+
+    async def _told_at_once(self, part: type[P], lane: Lane) -> P:
+        """What of the realm only a new queue tells. Nobody listens at it, so it is gone at once."""
+        new = functools.partial(self._client.register, [], fetch_event_types=["realm"])
+        body = (await self._ask(new, lane)).body
+        queue = read(answers.Queue, body).queue_id
+        with contextlib.suppress(NetworkError):  # it ends by itself
+            await self._ask(lambda: self._client.deregister(queue), lane)
+        return await asyncio.to_thread(read, part, body)
+
+    async def emoji(self, lane: Lane) -> Mapping[str, str]:
+        """The server's own name for each emoji that is a character, by its code. Where it stands, a new queue tells."""
+        told = await self._told_at_once(answers.EmojiTold, lane)
+        if not told.server_emoji_data_url:
+            raise NetworkError("This Zulip server does not tell which emoji it knows.")
+        raw = await self._fetcher.published(told.server_emoji_data_url, LARGEST_TABLE)
+        table = await asyncio.to_thread(lambda: read(answers.EmojiTable, decoded(raw)))
+        return {code: names[0] for code, names in table.code_to_names.items() if names}
 
     async def typing(self, form: Json) -> None:
         """Show that the bot is at work, or that it is done."""

@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Sequence
 
-from bot.words.message import Change, Message
+from bot.words.message import Change, Message, Reaction
 from bridges.zulip import answers
 from bridges.zulip.client import Answer
+from bridges.zulip.contents import NOTHING, Content
 from bridges.zulip.reading import Reader
 
 
@@ -17,8 +18,24 @@ class Altered:
     by: int
     """Who edited it. Whoever takes one back is not told."""
     removed: bool = False
-    text: str = ""
+    channel: int | None = None
+    """Where it is now; nothing where it was said directly."""
+    topic: str | None = None
+    """Its topic now, where this tells."""
+    content: Content = NOTHING
     """What stands there now."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reacted:
+    """Somebody shows something beside a message, or shows it no more. Where that is, is looked up by its id."""
+
+    message: int
+    by: int
+    emoji: str
+    own: str
+    """What it is known by."""
+    gone: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -27,9 +44,16 @@ class Taken:
 
     answer: Answer
     """When it came, and what the server's clock said."""
+    reached: int = -1
+    """The last of these events in the queue."""
+    size: int = 0
+    """How many events."""
     said: list[answers.Message] = dataclasses.field(default_factory=list[answers.Message])
     altered: list[Altered] = dataclasses.field(default_factory=list[Altered])
     changes: list[Change] = dataclasses.field(default_factory=list[Change])
+    reacted: list[Reacted] = dataclasses.field(default_factory=list[Reacted])
+    reactions: list[Reaction] = dataclasses.field(default_factory=list[Reaction])
+    """Those of which it is known already where they are."""
     places: dict[int, Message] = dataclasses.field(default_factory=dict[int, Message])
 
     def note(self, said: answers.Message, reader: Reader) -> None:

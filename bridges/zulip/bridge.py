@@ -16,9 +16,9 @@ from bot.words.message import Message, Post
 from bridges.zulip.answers import Profile
 from bridges.zulip.api import Api
 from bridges.zulip.attention import Attention
+from bridges.zulip.cursor import UNKNOWN
 from bridges.zulip.errors import KeyRefused
 from bridges.zulip.notes import Notes
-from bridges.zulip.patience import patiently
 from bridges.zulip.places import Places
 from bridges.zulip.reading import Reader
 from bridges.zulip.realm import Realm
@@ -28,7 +28,6 @@ from bridges.zulip.voice import Voice
 
 SILENT_S = 180.0
 """A server's heart beats every 50 s or so while somebody listens, and it may be late once."""
-MODERATOR = 300
 COUNTED: tuple[str, ...] = (
     "limited",
     "odd_events",
@@ -45,6 +44,7 @@ log = structlog.get_logger(__name__)
 class _Live:
     """What works while there is a connection."""
 
+    api: Api
     voice: Voice
     attention: Attention
 
@@ -84,23 +84,31 @@ class ZulipBridge:
             self._out = refused.what
             self._ready.set()  # who waits for it hears that it is in vain
             raise
+        finally:
+            await self._notes.settled()
 
     async def _serve(self, api: Api) -> None:
-        profile = await patiently(api.profile, NetworkError)
-        self._heard.now()
-        places, realm = Places(api, self._office.folder), Realm()
-        realm.note(profile.max_message_id)
+        places, realm = Places(api, self._office.folder, self._settings.site), Realm()
         await places.load()
-        reader = Reader(profile.user_id, profile.full_name, places)
+        reader = Reader(UNKNOWN, "", places, self._settings.site)
         receiver = Receiver(
-            api, self._office.inlet, self._office.store, reader, places, realm, self._heard, self._settings.site
+            api,
+            self._office.inlet,
+            self._office.store,
+            reader,
+            places,
+            realm,
+            self._heard,
+            self._settings.site,
+            self._office.places,
         )
         attention = Attention(api, places)
-        looking = asyncio.create_task(_look_at_the_owner(api, profile))
+        looking: asyncio.Task[None] | None = None
         try:
-            cursor = await receiver.begin()
+            profile, cursor = await receiver.begin()
+            looking = asyncio.create_task(_look_at_the_owner(api, profile))
             voice = Voice(api, places, realm, reader, self._notes, profile.email, self._counts)
-            self._live = _Live(voice, attention)
+            self._live = _Live(api, voice, attention)
             self._ready.set()
             log.info("connected to zulip", account=profile.user_id)
             await receiver.run(cursor)
@@ -108,18 +116,28 @@ class ZulipBridge:
             self._ready.clear()
             self._live = None
             attention.close()
-            looking.cancel()
+            if looking is not None:
+                looking.cancel()
 
     async def send(self, post: Post, *, key: str) -> str:
         """Say something in its place and return the message's id, or that of the message that it took the place of."""
-        while (live := self._live) is None:
-            if self._out:
-                raise Unreachable(self._out)
-            await self._ready.wait()
+        live = await self._connected()
         try:
             return await live.voice.say(post, key)
         except (KeyRefused, StoreError) as fault:  # `run` tells a person; the post keeps until they have mended it
             raise Unreachable(fault.what, hint=fault.hint) from fault
+
+    async def bring(self, reference: str, most: int) -> bytes:
+        """What is in a file that somebody put on this server."""
+        live = await self._connected()
+        return await live.api.file(reference, most)
+
+    async def _connected(self) -> _Live:
+        while (live := self._live) is None:
+            if self._out:
+                raise Unreachable(self._out)
+            await self._ready.wait()
+        return live
 
     def attending(self, message: Message) -> AbstractContextManager[None]:
         """Show that the bot is at work, while there is a connection."""
@@ -133,7 +151,7 @@ async def _look_at_the_owner(api: Api, profile: Profile) -> None:
     except (NetworkError, KeyRefused) as error:
         log.info("who owns the bot cannot be seen", error=error.what)
         return
-    if owner is not None and (owner.is_admin or 0 < owner.role <= MODERATOR):
+    if owner is not None and owner.has_rights:
         log.warning(
             "the bot's owner in Zulip has many rights; the bot can post wherever the owner can",
             owner=profile.bot_owner_id,

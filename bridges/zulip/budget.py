@@ -28,7 +28,7 @@ class WebBudget:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._limit = USUAL_LIMIT
+        self.limit = USUAL_LIMIT
         self._taken: collections.deque[float] = collections.deque()
         self._closed_until = -math.inf
 
@@ -47,7 +47,7 @@ class WebBudget:
         now = self._clock()
         while self._taken and self._taken[0] <= now - WINDOW_S:
             self._taken.popleft()
-        over = len(self._taken) - (self._limit - self._limit // HELD_BACK * lane)  # as many must be past, and one more
+        over = len(self._taken) - (self.limit - self.limit // HELD_BACK * lane)  # as many must be past, and one more
         room = self._taken[over] + WINDOW_S - now if over >= 0 else 0.0
         return max(0.0, room, self._closed_until - now)
 
@@ -56,7 +56,7 @@ class WebBudget:
         limit, left = _numbers(headers)
         if limit is None or left is None:
             return
-        self._limit = limit
+        self.limit = limit
         now = self._clock()
         ours = sum(taken > now - WINDOW_S for taken in self._taken)
         self._taken.extend(now for _ in range(min(limit - left - ours, MOST_KNOWN)))

@@ -3,22 +3,28 @@
 import collections
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterable
 
 from bot.store.heard import Heard
-from bot.words.message import Change
-from bot.words.people import Account
+from bot.words.message import Change, Standing
 from bridges.zulip import answers
 from bridges.zulip.answers import read
 from bridges.zulip.api import Api, History
+from bridges.zulip.contents import NOTHING
 from bridges.zulip.cursor import Cursor
-from bridges.zulip.errors import OddAnswer
-from bridges.zulip.reading import id_of, words
+from bridges.zulip.errors import OddAnswer, TooMuch
+from bridges.zulip.places import Places, channel_of
+from bridges.zulip.reading import Reader, account_of, id_of
 
 BEFORE = 500
 AFTER = 1000
 BACK_S = 600.0
 MOST_PAGES_BACK = 5
+MOST_COMPARED = (1 + MOST_PAGES_BACK) * BEFORE + AFTER
+KNOWN_FOR_S = 5.0
+"""An edit that is so much older than the newest message that came has come before it."""
+SMALLER, SMALLEST_SHARE = 4, 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,8 +39,12 @@ class Window:
         """When the oldest of them was sent."""
         return int(min((each.timestamp for each in self.messages.values()), default=answers.LATEST_S) * 1000)
 
-    def changed_since(self, known: Iterable[Heard], me: Account) -> list[Change]:
-        """What was edited after it was heard, or is gone."""
+    def changed_since(self, known: Iterable[Heard], reader: Reader, places: Places, since_s: float) -> list[Change]:
+        """What was edited since then, and after it was heard, or is gone.
+
+        Where the bot is not any more it sees nothing, so nothing there counts as gone. The new words of what was moved
+        are meant for others.
+        """
         found: list[Change] = []
         for heard in known:
             number = id_of(heard.event)
@@ -42,9 +52,13 @@ class Window:
                 continue
             message = self.messages.get(number)
             if message is None:
-                found.append(Change(heard.place, heard.event, me, removed=True))
-            elif message.last_edit_timestamp is not None and int(message.last_edit_timestamp) >= int(heard.heard_s):
-                found.append(Change(heard.place, heard.event, heard.account, text=words(message.content)))
+                channel = channel_of(heard.place)
+                if channel is None or places.has(channel):
+                    found.append(Change(heard.place, heard.event, account_of(reader.me), removed=True))
+            elif (message.last_edit_timestamp or -1) >= max(int(heard.heard_s), since_s):
+                new = reader.content(message.content) if reader.place(message) == heard.place else NOTHING
+                edited = Change(heard.place, heard.event, heard.account, text=new.text, files=new.files)
+                found.append(dataclasses.replace(edited, standing=Standing.NAMED))
         return found
 
 
@@ -54,18 +68,21 @@ class Past:
     def __init__(self, api: Api, counts: "collections.Counter[str]") -> None:
         self._api = api
         self._counts = counts
+        self._share = 1
+        """The part of a page that is asked for. Long messages, or a thin line, make a whole one too much at once."""
 
     async def window(self, cursor: Cursor) -> Window:
         """From some hundred messages, and ten minutes, before the newest that was heard, to the first that were not."""
-        page = await self._api.history(max(cursor.newest, 0), before=BEFORE, after=AFTER)
+        page = await self._page(max(cursor.newest, 0), before=BEFORE, after=AFTER)
         messages = _by_id(page)
         newest = max((each.timestamp for each in messages.values() if each.id <= cursor.newest), default=0.0)
         raw, reaches_back = [*page.messages], not page.found_oldest
-        for _ in range(MOST_PAGES_BACK):
-            oldest = min(messages, default=0)
-            if not reaches_back or not messages or messages[oldest].timestamp < newest - BACK_S:
+        while reaches_back and messages:
+            oldest, behind = min(messages), sum(each <= cursor.newest for each in messages)
+            is_enough = behind >= BEFORE and messages[oldest].timestamp < newest - BACK_S
+            if is_enough or behind > MOST_PAGES_BACK * BEFORE:
                 break
-            back = await self._api.history(oldest, before=BEFORE)
+            back = await self._page(oldest, before=BEFORE)
             raw = [*back.messages, *raw]
             reaches_back = not back.found_oldest and bool(_by_id(back).keys() - messages.keys())
             messages |= _by_id(back)
@@ -74,11 +91,26 @@ class Past:
 
     async def next_page(self, after: int) -> History:
         """What came after this message."""
-        return await self._api.history(after, after=AFTER)
+        return await self._page(after, after=AFTER)
 
     def last_id(self, page: History) -> int:
         """The newest message of a page."""
-        return max(_by_id(page), default=0)
+        ids = (each.get("id") for each in page.messages)
+        return max((each for each in ids if isinstance(each, int)), default=0)
+
+    async def _page(self, anchor: int, *, before: int = 0, after: int = 0) -> History:
+        while True:
+            older, newer = math.ceil(before / self._share), math.ceil(after / self._share)
+            try:
+                page = await self._api.history(anchor, before=older, after=newer)
+                break
+            except TooMuch:
+                if self._share >= SMALLEST_SHARE:
+                    raise
+                self._share *= SMALLER
+        if page.found_newest:
+            self._share = 1
+        return page
 
 
 def _by_id(page: History) -> dict[int, answers.Message]:

@@ -1,4 +1,4 @@
-"""Requests to a Zulip server: the only file that knows the package `zulip`, or speaks HTTP.
+"""Requests to a Zulip server's API: the only file that knows the package `zulip`.
 
 A request is made once. What fails is raised and never tried again here, since a server takes the same post twice.
 """
@@ -23,7 +23,7 @@ from bot.private import Secret
 from bot.words.errors import NetworkError, Unreachable
 from bot.words.glyphs import one_line
 from bridges.zulip.answers import Json, decoded
-from bridges.zulip.errors import Declined, KeyRefused, OddAnswer, OutcomeUnknown
+from bridges.zulip.errors import Declined, KeyRefused, OddAnswer, OutcomeUnknown, TookLong, TooMuch
 
 REQUEST_TIMEOUT_S = 15.0
 UPLOAD_TIMEOUT_S = 45.0
@@ -34,6 +34,8 @@ LARGE = 64 * 1024
 """Bytes that are read beside the loop: answers of this size take long."""
 LONGEST_REASON = 200
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.05, 300.0
+OF_THE_KEY = frozenset({"UNAUTHORIZED", "USER_DEACTIVATED"})
+"""What Zulip itself says of a key that it does not take. A proxy before it may ask for a key, too, and then no more."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Client(zulip.Client):
         self.email = email
         self.base_url = f"{site}/api/"
         self._counts = counts
-        self._credentials = Secret(f"Basic {base64.b64encode(f'{email}:{key.reveal()}'.encode()).decode()}")
+        self.credentials = Secret(f"Basic {base64.b64encode(f'{email}:{key.reveal()}'.encode()).decode()}")
         self._session = session
 
     async def do_api_query(  # pyright: ignore[reportIncompatibleMethodOverride] - whoever calls it here awaits it
@@ -81,9 +83,10 @@ class Client(zulip.Client):
         sent = {name: value if isinstance(value, str) else json.dumps(value) for name, value in orig_request.items()}
         form: aiohttp.FormData | dict[str, str] | None = None if method == "GET" else sent
         if files:
-            form = aiohttp.FormData(sent)
+            form = aiohttp.FormData(sent, quote_fields=False)  # Django shows a name that is quoted as it comes
             for file in files:
                 form.add_field("file", file.read(), filename=file.name)
+        has_begun = False
         limit_s = POLL_TIMEOUT_S if longpolling else UPLOAD_TIMEOUT_S if files else timeout or REQUEST_TIMEOUT_S
         try:
             async with self._session.request(
@@ -91,20 +94,23 @@ class Client(zulip.Client):
                 urljoin(self.base_url, url),
                 params=sent if method == "GET" else None,
                 data=form,
-                headers={"Authorization": self._credentials.reveal()},
+                headers={"Authorization": self.credentials.reveal()},
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(limit_s, sock_connect=REQUEST_TIMEOUT_S),
             ) as response:
+                has_begun = method == "GET"
                 raw = await _body(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unreachable("Zulip cannot be reached.") from error
         except (aiohttp.InvalidURL, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-            raise OutcomeUnknown("The connection to Zulip broke.") from error
+            raise (TooMuch if has_begun else OutcomeUnknown)("The connection to Zulip broke.") from error
         except TimeoutError as error:
-            raise OutcomeUnknown(f"Zulip did not answer within {limit_s:.0f} s.") from error
+            is_slow = has_begun or (method == "GET" and not longpolling)
+            raise (TooMuch if is_slow else TookLong)(f"Zulip did not answer within {limit_s:.0f} s.") from error
         except (aiohttp.ClientError, OSError) as error:
             raise OutcomeUnknown(f"The connection to Zulip broke ({type(error).__name__}).") from error
-        body = await asyncio.to_thread(decoded, raw) if len(raw) > LARGE else _tolerant(raw, response.status)
+        is_large = len(raw) > LARGE
+        body = await asyncio.to_thread(_tolerant, raw, response.status) if is_large else _tolerant(raw, response.status)
         answer = Answer(body, response.headers, time.monotonic())
         if response.status != HTTPStatus.OK or body.get("result") == "error":
             self._counts["limited"] += response.status == HTTPStatus.TOO_MANY_REQUESTS
@@ -117,7 +123,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         raw += chunk
         if len(raw) > LARGEST:
-            raise OddAnswer(f"Zulip's answer is larger than {LARGEST // 1024 // 1024} MiB.")
+            raise TooMuch(f"Zulip's answer is larger than {LARGEST // 1024 // 1024} MiB.")
     return bytes(raw)
 
 
@@ -135,6 +141,8 @@ def _fault(status: int, answer: Answer) -> NetworkError | KeyRefused:
     said, code = answer.body.get("msg"), answer.body.get("code")
     reason = one_line(said.encode(errors="replace").decode())[:LONGEST_REASON] if isinstance(said, str) else ""
     shown = f"{status} {reason}".strip()
+    if status == HTTPStatus.UNAUTHORIZED and (answer.body.get("result") != "error" or code not in OF_THE_KEY):
+        return Unreachable(f"Something before Zulip lets nobody in ({shown}).")
     if status == HTTPStatus.UNAUTHORIZED:
         return KeyRefused(
             f"Zulip does not take the bot's key ({shown}).",
@@ -143,7 +151,8 @@ def _fault(status: int, answer: Answer) -> NetworkError | KeyRefused:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Unreachable("Zulip takes no more requests for now.", retry_after=_asked_wait_s(answer))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return OutcomeUnknown(f"Zulip answered with an error ({shown}).")
+        kind = TookLong if status == HTTPStatus.GATEWAY_TIMEOUT else OutcomeUnknown
+        return kind(f"Zulip answered with an error ({shown}).")
     if HTTPStatus.OK < status < HTTPStatus.BAD_REQUEST:
         return OddAnswer(f"At the address of Zulip is something else ({shown}).")
     return Declined(

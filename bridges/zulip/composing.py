@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from bot.words import pages
-from bot.words.document import Document, Picture, Span, Text
+from bot.words.document import Document, Span, Text
 from bot.words.zulip import to_zulip
 from bridges.zulip.places import Topic
 
@@ -13,7 +13,7 @@ NOTHING = "(nothing)"
 
 
 def compose(document: Document, head: str, longest: int, links: Sequence[str] = ()) -> list[str]:
-    """The messages: `head` stands before the first one, addresses of pictures behind the last."""
+    """The messages: `head` stands before the first one, links behind the last."""
     front = f"{head}\n" if head else ""
     bound = pages.Bound(longest, longest - len(front), to_zulip)
     contents: list[str] = []
@@ -22,8 +22,7 @@ def compose(document: Document, head: str, longest: int, links: Sequence[str] = 
         page, rest = pages.split(rest, bound)
         contents.append(to_zulip(page))
     contents[0] = front + contents[0]
-    for number, link in enumerate(links, start=1):
-        line = f"[picture {number}]({link})"
+    for line in links:
         longer = f"{contents[-1]}\n{line}".lstrip("\n")
         if len(longer) <= longest:
             contents[-1] = longer
@@ -32,18 +31,15 @@ def compose(document: Document, head: str, longest: int, links: Sequence[str] = 
     return [each for each in contents if each.strip()] or [NOTHING]
 
 
-def compose_one(document: Document, head: str, longest: int) -> str:
+def compose_one(document: Document, head: str, longest: int, links: Sequence[str] = ()) -> str:
     """One message that takes the place of another. What does not fit is said not to."""
-    whole = compose(document, head, longest)
+    whole = compose(document, head, longest, links)
     if len(whole) == 1:
         return whole[0]
-    told = to_zulip(NO_ROOM)
+    told = "\n".join([to_zulip(NO_ROOM), *links])
+    if len(told) > longest // 2:
+        told = to_zulip(NO_ROOM)
     return f"{compose(document, head, longest - len(told) - 2)[0]}\n\n{told}"
-
-
-def pictures(document: Document) -> list[Picture]:
-    """Those that are to be uploaded."""
-    return [block for block in document.blocks if isinstance(block, Picture)]
 
 
 def answering(writer: str, target: Topic, message_id: int) -> str:

@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from typing import Self
 
-from bridges.zulip.answers import LARGEST_ID, LEAST_MESSAGE, LEAST_TOPIC
+from bridges.zulip.answers import LARGEST_ID, LEAST_MESSAGE, LEAST_TOPIC, Message
 from bridges.zulip.realm import LONGEST_MESSAGE, LONGEST_TOPIC
+
+UNKNOWN = -1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,6 +26,17 @@ class Cursor:
     longest_message: int = LONGEST_MESSAGE
     longest_topic: int = LONGEST_TOPIC
     """What the server does not cut, as it said when the queue was made."""
+    account: int = UNKNOWN
+    name: str = ""
+    """Whose queue it is."""
+    newest_s: float = 0.0
+    """When the latest message that came was sent, on the server's clock."""
+
+    def past(self, said: Iterable[Message]) -> Self:
+        """The cursor once these have come."""
+        newest = max((each.id for each in said), default=-1)
+        newest_s = max((each.timestamp for each in said), default=0.0)
+        return dataclasses.replace(self, newest=max(self.newest, newest), newest_s=max(self.newest_s, newest_s))
 
     def __str__(self) -> str:
         return json.dumps(dataclasses.asdict(self))
@@ -36,8 +50,11 @@ class Cursor:
                 str(known["site"]),
                 str(known["queue"]),
                 *(int(known[name]) for name in ("last", "newest", "first", "longest_message", "longest_topic")),
+                account=int(known.get("account", UNKNOWN)),
+                name=str(known.get("name", "")),
+                newest_s=float(known.get("newest_s", 0.0)),
             )
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, AttributeError):
             return None
         if cursor.longest_message < LEAST_MESSAGE or cursor.longest_topic < LEAST_TOPIC:
             return None

@@ -2,7 +2,9 @@
 
 Unreachable          it is away; nothing was taken
 └── OutcomeUnknown   what was asked may have been taken: look before asking again
-    └── OddAnswer    it said something that nobody can read
+    ├── OddAnswer    it said something that nobody can read
+    ├── TookLong     nobody waits for it any more, and it may be at it still
+    └── TooMuch      the answer is larger, or takes longer, than is waited for: ask for less
 NetworkError
 └── Declined         it refuses, and says why
 OutOfService
@@ -18,6 +20,14 @@ class OutcomeUnknown(Unreachable):
 
 class OddAnswer(OutcomeUnknown):
     """The answer is none that a Zulip server gives."""
+
+
+class TookLong(OutcomeUnknown):
+    """No answer came in time. The server may take what was asked long after."""
+
+
+class TooMuch(OutcomeUnknown):
+    """The answer does not come whole. The same again would be as much again."""
 
 
 class Declined(NetworkError):

@@ -1,30 +1,36 @@
 """What the bot has begun to say, kept where a crash does not reach: Zulip takes the same post twice.
 
-A note is written before the first request goes out. Whoever finds one looks whether the post is there already.
+A note is written before the first request goes out. Whoever finds one looks whether the post is there already. What is
+said leaves the note, which then knows by what ids the server has it.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import hashlib
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar, cast
 
 import structlog
 
 from bot.private import private_folder, write_private
+from bot.words.errors import Unreachable
 
 FOLDER = "sending"
 KEPT_S = 86_400.0
 TIDIED_EVERY_S = 3600.0
 DISK_MAY_TAKE_S = 0.5
-"""What is to be said waits no longer for a disk: it is then known to this process alone that it was begun."""
+"""What is to be said waits no longer for a disk in one go."""
 MOST_HANGING = 3
 """Threads that may hang in a disk. Others need theirs."""
+MOST_LOOKED = 200
+LOOK_AGAIN_S = 1.0
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,8 +38,13 @@ class Note:
     """One post, as it goes out."""
 
     contents: tuple[str, ...]
+    """What is to be said still."""
     after: int
     """All of it has higher ids than this."""
+    said: tuple[int, ...] = ()
+    """The messages that the server has of it, the first one first."""
+    before: tuple[int, ...] = ()
+    """Those of which it takes the place, and that are there still."""
 
     def write(self) -> bytes:
         """As it stands in a file."""
@@ -43,10 +54,16 @@ class Note:
     def parse(cls, kept: bytes) -> Self | None:
         """From a file; nothing where it is no note."""
         try:
-            known = json.loads(kept)
-            return cls(tuple(str(each) for each in known["contents"]), int(known["after"]))
-        except (ValueError, TypeError, KeyError):
+            known: Any = json.loads(kept)
+            said, before = (tuple(int(each) for each in known.get(name, ())) for name in ("said", "before"))
+            note = cls(tuple(str(each) for each in known["contents"]), int(known["after"]), said, before)
+        except (ValueError, TypeError, KeyError, AttributeError):
             return None
+        return note if note.contents or note.said else None
+
+
+class DiskSlow(Unreachable):
+    """Whether a post was begun is not known yet."""
 
 
 class Notes:
@@ -55,33 +72,96 @@ class Notes:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
         self._begun: dict[str, Note] = {}
-        self._at_work: set[asyncio.Task[Note | None]] = set()
-        self._tidied = time.time()  # what an earlier run has left is looked for in the first hour
+        self._wanted: dict[str, Note | None] = {}
+        """What is to stand in a file, or that none is to be there, until it is so."""
+        self._writing: dict[str, asyncio.Task[None]] = {}
+        self._looking: dict[str, asyncio.Task[Any]] = {}
+        """What is read, until somebody takes it."""
+        self._room = asyncio.Semaphore(MOST_HANGING)
+        self._tidied = 0.0  # what an earlier run has left is looked for at the first post
 
     async def find(self, key: str) -> Note | None:
-        """What was begun under this key."""
+        """What was begun under this key. Raises DiskSlow where the disk does not tell yet."""
         if key in self._begun:
             return self._begun[key]
-        return await self._in_time(lambda: self._read(key))
+        return await self._looked(key, lambda: self._read(key))
+
+    async def owners(self) -> dict[int, str]:
+        """Which messages the server has of the posts of a day, by whose notes. Raises DiskSlow likewise."""
+        return {one: name for name, note in (await self._looked("", self._all)).items() for one in note.said}
+
+    async def together(self, message: int) -> tuple[int, ...]:
+        """All messages of the post that this one is of, and those that it took the place of, as far as is known.
+
+        Raises DiskSlow likewise.
+        """
+        await self.settled()
+        if self._writing:
+            raise DiskSlow("The disk is slow to take what was said.", retry_after=LOOK_AGAIN_S)
+        notes = (await self._looked("", self._all)).values()
+        return next(((*note.said, *note.before) for note in notes if message in note.said), (message,))
+
+    def owner(self, key: str) -> str:
+        """How `owners` calls what has this key."""
+        return self._path(key).stem
 
     async def begin(self, key: str, note: Note) -> None:
         """From now on it is known that this was begun, as far as the disk takes it."""
+        self.keep(key, note)
+        await asyncio.wait([self._write_out(key)], timeout=DISK_MAY_TAKE_S)
+
+    def keep(self, key: str, note: Note) -> None:
+        """How far it has come. Nothing waits for the disk to know it."""
         self._begun[key] = note
-        await self._in_time(lambda: self._write(key, note))
+        self._wanted[key] = note
+        self._write_out(key)
+
+    def drop(self, key: str) -> None:
+        """The server never takes it: no word of it stays."""
+        self._begun.pop(key, None)
+        self._wanted[key] = None
+        self._write_out(key)
 
     def end(self, key: str) -> None:
-        """It is said."""
+        """It is said. Should it be said again, the disk knows of it."""
         self._begun.pop(key, None)
 
-    async def _in_time(self, work: Callable[[], Note | None]) -> Note | None:
-        if len(self._at_work) >= MOST_HANGING:
-            log.warning("what is said is not noted: the disk hangs")
-            return None
-        task = asyncio.create_task(asyncio.to_thread(work))
-        self._at_work.add(task)
-        task.add_done_callback(self._at_work.discard)
+    async def settled(self) -> None:
+        """Wait for the disk to know all that is to be known, where it takes that in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DISK_MAY_TAKE_S):
+                while self._writing:  # what is written may be followed by what came meanwhile
+                    await asyncio.wait(self._writing.values())
+
+    async def _looked(self, name: str, work: Callable[[], T]) -> T:
+        """What the disk has. Where that takes long, whoever asks again waits for the same."""
+        task = cast("asyncio.Task[T] | None", self._looking.get(name))
+        if task is None:
+            task = self._looking[name] = asyncio.create_task(self._beside(work))
+            if len(self._looking) > MOST_LOOKED:
+                del self._looking[next(iter(self._looking))]
         await asyncio.wait([task], timeout=DISK_MAY_TAKE_S)
-        return task.result() if task.done() else None
+        if not task.done():
+            raise DiskSlow("The disk is slow to tell what was begun.", retry_after=LOOK_AGAIN_S)
+        self._looking.pop(name, None)
+        return task.result()
+
+    def _write_out(self, key: str) -> "asyncio.Task[None]":
+        """One at a time for each key, so that what stands there in the end is what was meant last."""
+        task = self._writing.get(key)
+        if task is None:
+            task = self._writing[key] = asyncio.create_task(self._beside(lambda: self._write(key)))
+            task.add_done_callback(lambda done: self._written(key, done))
+        return task
+
+    def _written(self, key: str, done: "asyncio.Task[None]") -> None:
+        del self._writing[key]
+        if key in self._wanted and not done.cancelled():
+            self._write_out(key)
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        async with self._room:
+            return await asyncio.to_thread(work)
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
@@ -91,12 +171,25 @@ class Notes:
             return Note.parse(self._path(key).read_bytes())
         except FileNotFoundError:
             return None
-        except OSError as error:
+        except OSError as error:  # it would be the same for ever: whoever waited for it would say nothing any more
             log.warning("whether this was begun cannot be read", error=error.strerror)
             return None
 
-    def _write(self, key: str, note: Note) -> None:
+    def _all(self) -> dict[str, Note]:
+        found: dict[str, Note] = {}
+        with contextlib.suppress(OSError):
+            for path in self._folder.glob("*.json"):
+                with contextlib.suppress(OSError):
+                    if (note := Note.parse(path.read_bytes())) is not None:
+                        found[path.stem] = note
+        return found
+
+    def _write(self, key: str) -> None:
+        note = self._wanted.pop(key)
         try:
+            if note is None:
+                self._path(key).unlink(missing_ok=True)
+                return
             private_folder(self._folder)
             write_private(self._path(key), note.write())
             if time.time() - self._tidied > TIDIED_EVERY_S:

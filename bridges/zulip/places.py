@@ -4,23 +4,23 @@ Nothing is said in a channel that the bot is not in.
 """
 
 import asyncio
+import collections
+import contextlib
 import dataclasses
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
 from urllib.parse import quote, unquote
 
 import structlog
 
-from bot.private import write_private
 from bot.words.errors import NetworkError
 from bot.words.glyphs import one_line
 from bot.words.message import Lane, Place
 from bridges.zulip.answers import Channel, StreamEvent, SubscriptionEvent
 from bridges.zulip.api import Api
 from bridges.zulip.errors import Declined
+from bridges.zulip.names import Names
 from bridges.zulip.realm import LONGEST_TOPIC
 
 NETWORK = "zulip"
@@ -28,8 +28,10 @@ DIRECT = re.compile(r"dm/(\d{1,15}(?:,\d{1,15})*)")
 RESOLVED = re.compile(r"^✔ [ ✔]*")
 """What Zulip puts before the name of a topic that is resolved. It is the same topic still."""
 CUT = "…"
+NOBODY = -1
 MOST_SPELLINGS = 2000
-FILE = "channels.json"
+STOP_LOOKS_S = 2.0
+"""So long a stop waits for how a topic is spelled."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +59,11 @@ def same(topic: str) -> str:
     return RESOLVED.sub("", topic.lstrip()).strip().lower()
 
 
+def is_plain(topic: str) -> bool:
+    """Whether a topic is spelled as its place is, but for capitals: not resolved, nor with letters that look alike."""
+    return topic.strip().upper() == same(topic).upper()
+
+
 def place_in(channel: int, topic: str) -> Place:
     """The place of a topic. What cannot be shown in its name, such as half an emoji, is written as in an address."""
     shown = "".join(each if each.isprintable() and each != "%" else quote(each, safe="") for each in same(topic))
@@ -69,13 +76,23 @@ def place_of(people: Iterable[int], me: int) -> Place:
     return Place(NETWORK, f"dm/{','.join(map(str, others))}")
 
 
+def channel_of(place: Place) -> int | None:
+    """The channel of a topic's place; nothing where it is one of direct messages."""
+    channel = place.id.partition("/")[0]
+    return int(channel) if re.fullmatch(r"\d{1,16}", channel, re.ASCII) else None
+
+
 def mistake_in(place: Place) -> str:
     """Why nothing that is said somewhere has this place, where a post would find it all the same."""
+    if (direct := DIRECT.fullmatch(place.id)) is not None:
+        people = [int(each) for each in direct[1].split(",")]
+        is_its_name = place_of(people, NOBODY) == place
+        return "" if is_its_name else "must have the ids of people once each, in their order, such as zulip:dm/12,15"
     channel, _, topic = place.id.partition("/")
-    is_its_name = channel.isascii() and channel.isdecimal() and topic and place_in(int(channel), topic) == place
-    if is_its_name or DIRECT.fullmatch(place.id):
-        return ""
-    return "must be a channel's id and a topic in small letters, such as zulip:4/status"
+    is_an_id = channel.isascii() and channel.isdecimal()
+    if not (is_an_id and topic and place_in(int(channel), unquote(topic)) == place):
+        return "must be a channel's id and a topic in small letters, such as zulip:4/status"
+    return "" if len(unquote(topic)) <= LONGEST_TOPIC else f"must have a topic of at most {LONGEST_TOPIC} characters"
 
 
 def fitting(topic: str, longest: int = LONGEST_TOPIC) -> str:
@@ -87,20 +104,17 @@ def fitting(topic: str, longest: int = LONGEST_TOPIC) -> str:
 class Places:
     """The channels that the bot is in, and how topics are spelled."""
 
-    def __init__(self, api: Api, folder: Path) -> None:
+    def __init__(self, api: Api, folder: Path, site: str) -> None:
         self._api = api
-        self._file = folder / FILE
+        self._meant = Names(folder, site)
         self._spelled: dict[tuple[int, str], str] = {}
         self._names: dict[int, str] = {}
-        self._looking = asyncio.Lock()
-        self._meant: dict[str, int] = {}
-        """Which channel a name in the configuration means, by the name in small letters."""
-        self._keeping: set[asyncio.Task[None]] = set()
+        self._looking: collections.defaultdict[tuple[int, Lane], asyncio.Lock] = collections.defaultdict(asyncio.Lock)
         self.longest_topic = LONGEST_TOPIC
 
     async def load(self) -> None:
         """Know what names meant in an earlier run."""
-        self._meant = await asyncio.to_thread(self._kept)
+        await self._meant.load()
 
     def set_channels(self, channels: Iterable[Channel]) -> None:
         """The bot is in these, and in no other."""
@@ -132,7 +146,13 @@ class Places:
         return channel in self._names
 
     def spelled(self, channel: int, topic: str) -> None:
-        """Remember how a topic was written last."""
+        """Somebody writes a topic so. Anybody may begin one that looks resolved: it is looked up, not believed."""
+        if is_plain(topic):
+            self._note(channel, topic)
+        elif self._spelled.get((channel, same(topic))) != topic:
+            self._spelled.pop((channel, same(topic)), None)
+
+    def _note(self, channel: int, topic: str) -> None:
         key = channel, same(topic)
         self._spelled.pop(key, None)
         self._spelled[key] = topic
@@ -144,63 +164,36 @@ class Places:
         direct = DIRECT.fullmatch(place.id)
         if direct is not None:
             return Direct(tuple(int(each) for each in direct[1].split(",")))
-        channel, topic = self._channel(place)
+        channel, topic = self._meant.find(place, self._names)
         if not self.has(channel):
             raise NetworkError(
-                f"The bot is not in the channel of {place}, or the channel is archived.", hint="Subscribe it there."
+                f"The bot is not in the channel of {place}, or the channel is archived.",
+                hint="Subscribe it there, or write the id of another channel.",
             )
-        return Topic(channel, fitting(await self._spelling(channel, unquote(topic), lane), self.longest_topic))
+        return Topic(channel, await self._spelling(channel, unquote(topic), lane))
 
     async def _spelling(self, channel: int, topic: str, lane: Lane) -> str:
         """How a topic is written there now, so that a post neither renames it nor begins one beside it."""
-        if lane is Lane.STOP:  # it waits for nobody
-            return self._spelled.get((channel, same(topic))) or await self._looked_up(channel, topic, lane)
-        async with self._looking:  # who waits for the same answer need not ask again
+        if (known := self._spelled.get((channel, same(topic)))) is not None:
+            return known
+        if lane is Lane.STOP:  # it waits for nobody, and for no answer but a moment
+            with contextlib.suppress(NetworkError, TimeoutError):
+                async with asyncio.timeout(STOP_LOOKS_S):
+                    return await self._looked_up(channel, topic, lane)
+            return fitting(topic, self.longest_topic)
+        async with self._looking[channel, lane]:  # who waits for the same answer need not ask again
             known = self._spelled.get((channel, same(topic)))
             if known is None:
                 known = await self._looked_up(channel, topic, lane)
-                self.spelled(channel, known)
+                self._note(channel, known)
         return known
 
     async def _looked_up(self, channel: int, topic: str, lane: Lane) -> str:
+        """Where a topic is there resolved and not, the one that is not: that one the place names."""
         try:
             found = await self._api.topics(channel, lane)
         except Declined as declined:
             log.warning("a channel's topics cannot be seen", channel=channel, error=declined.what)
-            return topic
-        return next((each for each in found if same(each) == same(topic)), topic)
-
-    def _channel(self, place: Place) -> tuple[int, str]:
-        """The channel's id and the topic. A name may have a slash in it, too."""
-        parts = place.id.split("/")
-        if len(parts) < 2:  # noqa: PLR2004 - a channel and a topic
-            raise NetworkError(f"{place} is no place in Zulip.", hint="Write zulip:CHANNEL/TOPIC or zulip:dm/USER_ID.")
-        if re.fullmatch(r"\d{1,15}", parts[0]):
-            return int(parts[0]), "/".join(parts[1:])
-        ways = [("/".join(parts[:count]), "/".join(parts[count:])) for count in range(len(parts) - 1, 0, -1)]
-        for name, topic in ways:  # the channel that once had the name, whatever it is called now
-            if (known := self._meant.get(name.lower())) is not None and self.has(known):
-                return known, topic
-        for name, topic in ways:
-            for channel, called in self._names.items():
-                if called.lower() == name.lower():
-                    self._meant[name.lower()] = channel
-                    keeping = asyncio.create_task(asyncio.to_thread(self._keep, dict(self._meant)))
-                    self._keeping.add(keeping)  # nothing waits for it: without it the name is looked up again
-                    keeping.add_done_callback(self._keeping.discard)
-                    return channel, topic
-        raise NetworkError(f"The bot is in no channel that {place} could mean.", hint="Subscribe it there.")
-
-    def _kept(self) -> dict[str, int]:
-        try:
-            known: object = json.loads(self._file.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        named = cast("dict[str, Any]", known) if isinstance(known, dict) else {}
-        return {name: channel for name, channel in named.items() if isinstance(channel, int)}
-
-    def _keep(self, names: dict[str, int]) -> None:
-        try:
-            write_private(self._file, json.dumps(names).encode())
-        except OSError as error:
-            log.warning("which channel a name means cannot be kept", error=error.strerror)
+            return fitting(topic, self.longest_topic)
+        alike = [each for each in found if same(each) == same(topic)]
+        return next(filter(is_plain, alike), alike[0] if alike else fitting(topic, self.longest_topic))

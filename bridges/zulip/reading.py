@@ -4,11 +4,13 @@ What is said in a channel that the bot is not in came by a mention. Nothing of i
 is posted there: it counts as said in the direct chat with its writer.
 """
 
+import dataclasses
 import re
 
 from bot.words.message import Message, Place, Standing
 from bot.words.people import Account
 from bridges.zulip import answers
+from bridges.zulip.contents import Content, with_files, without_quotation
 from bridges.zulip.places import NETWORK, Places, place_in, place_of
 
 MENTION = re.compile(r"\s*@\*\*([^*|]*)(?:\|(\d{1,15}))?\*\*[:,]?(?=\s|$)")
@@ -47,9 +49,10 @@ def account_of(user_id: int) -> Account:
 class Reader:
     """Reads for one account."""
 
-    def __init__(self, me: int, name: str, places: Places) -> None:
+    def __init__(self, me: int, name: str, places: Places, site: str = "") -> None:
         self.me = me
         self.name = name
+        self._site = site
         self._places = places
         self.writers: dict[str, str] = {}
         """Who wrote what was said lately, by event."""
@@ -61,19 +64,31 @@ class Reader:
         self.writers[event_of(said)] = str(said.sender_id)
         if len(self.writers) > KEPT_WRITERS:
             del self.writers[next(iter(self.writers))]
-        rest = self._after_mention(said.content)
-        text = said.content if rest is None else rest
+        content = self.content(said.content)
         return Message(
             place=self.place(said),
             account=account_of(said.sender_id),
             event=event_of(said),
-            text=words(text),
+            text=content.text,
             standing=Standing.NAMED,
             device="",
             sent_ms=int(said.timestamp * 1000),
             age_s=age_s,
-            addressed=rest is not None or said.stream_id is None,
+            addressed=content.addressed or said.stream_id is None,
+            replies_to="" if content.answers is None else str(content.answers),
+            files=content.files,
+            called=words(said.sender_full_name),
+            apart=said.stream_id is not None and not self._places.has(said.stream_id),
         )
+
+    def content(self, raw: str) -> Content:
+        """What stands in a message, without what only says to whom it is said, and to what."""
+        text = words(raw)
+        rest = self._after_mention(text)
+        answered, said = without_quotation(text if rest is None else rest, self._site)
+        after = self._after_mention(said) if rest is None else None
+        found = with_files(said if after is None else after, self._site, NETWORK)
+        return dataclasses.replace(found, answers=answered, addressed=rest is not None or after is not None)
 
     def place(self, said: answers.Message) -> Place:
         """Where it counts as said."""

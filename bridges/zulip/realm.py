@@ -16,6 +16,8 @@ class Realm:
         self.longest_message = LONGEST_MESSAGE
         self.newest = -1
         """The highest id of a message that there is, as far as is known. What is sent from now on is above it."""
+        self.begun_again = 0
+        """How often the server has gone back to an older state: it gives ids again then."""
 
     def note(self, message_id: int) -> None:
         """There is this message."""
@@ -25,6 +27,9 @@ class Realm:
         """What holds as a queue begins."""
         self.edits = registered.realm_allow_message_editing
         self.edit_limit_s = registered.realm_message_content_edit_limit_seconds or None
+        if 0 <= registered.max_message_id < self.newest:
+            self.newest = registered.max_message_id
+            self.begun_again += 1
 
     def update(self, event: RealmEvent) -> None:
         """A setting has changed: alone, or as one of several."""

@@ -1,16 +1,15 @@
-"""What arrives, batch by batch. The next poll acknowledges a batch, so it comes only when that is in the inbox.
+"""What arrives, piece by piece. Only what is in the inbox moves the cursor on.
 
 A queue that is lost costs nothing: what came meanwhile is read back, along with an overlap, since ids come out of
 order. Each message counts once, by its id.
 """
 
-import asyncio
 import collections
 import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 
@@ -19,23 +18,22 @@ from bot.store import Store, heard
 from bot.words.errors import NetworkError, StoreError, Unreachable
 from bot.words.message import Change, Place
 from bridges.zulip import answers
-from bridges.zulip.answers import Json, event_id, last_of, read
+from bridges.zulip.alterations import Alterations
+from bridges.zulip.answers import Json, event_id, read
 from bridges.zulip.api import Api, Events
 from bridges.zulip.batch import Altered, Taken
-from bridges.zulip.catching_up import Past
+from bridges.zulip.catching_up import KNOWN_FOR_S, MOST_COMPARED, Past
 from bridges.zulip.client import Answer
-from bridges.zulip.cursor import Cursor
-from bridges.zulip.errors import Declined, OddAnswer
+from bridges.zulip.cursor import UNKNOWN, Cursor
+from bridges.zulip.ear import Ear
+from bridges.zulip.errors import Declined, OddAnswer, TooMuch
 from bridges.zulip.patience import Patience, patiently
 from bridges.zulip.places import NETWORK, Places
-from bridges.zulip.reading import Reader, account_of, begin_of, words
+from bridges.zulip.reacting import Reacting
+from bridges.zulip.reading import Reader
 from bridges.zulip.realm import Realm
 
 MOST_AT_ONCE = 500
-DISK_MAY_TAKE_S = 1.0
-"""While a batch takes longer, what comes after it is heard beside it."""
-MOST_AHEAD = 200
-"""Batches that are heard beside one that stands. After that the server keeps what comes."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +68,7 @@ class Receiver:
         realm: Realm,
         heard: Heard,
         site: str,
+        linked: Callable[[], Sequence[Place]] = lambda: (),
     ) -> None:
         self._api = api
         self._inlet = inlet
@@ -80,109 +79,141 @@ class Receiver:
         self._heard = heard
         self._site = site
         self._past = Past(api, heard.counts)
-        self._ahead: collections.deque[Events] = collections.deque()
-        """What was heard beside a batch that stood, and is not in the inbox yet."""
+        self._ear = Ear(api, inlet, self._pieces, heard.now)
+        self._alterations = Alterations(api, store, reader, places)
+        self._reacting = Reacting(api, store, reader, places, linked)
 
-    async def begin(self) -> Cursor:
-        """Where to go on: where the last run ended, or now."""
+    async def begin(self) -> tuple[answers.Profile, Cursor]:
+        """Who the bot is, and where to go on: where the last run ended, or now.
+
+        A queue that is left of the last run is listened to meanwhile: the server's halves fail apart.
+        """
         kept = Cursor.parse(await patiently(self._inlet.cursor, StoreError), self._site)
         if kept is None:
-            return await self._register(None)
+            return await self._who(), await self._register(None)
         self._realm.note(kept.newest)
         self._realm.longest_message, self._places.longest_topic = kept.longest_message, kept.longest_topic
+        self._reader.me, self._reader.name = kept.account, kept.name
+        self._ear.listen(kept.queue, kept.last, keeps=False)
+        profile = await self._ear.beside(self._who_and_where())
+        self._ear.keep()
+        return profile, kept
+
+    async def _who(self) -> answers.Profile:
+        profile = await patiently(self._api.profile, NetworkError)
+        self._heard.now()
+        self._reader.me, self._reader.name = profile.user_id, profile.full_name
+        self._realm.note(profile.max_message_id)
+        return profile
+
+    async def _who_and_where(self) -> answers.Profile:
+        profile = await self._who()
         self._places.set_channels(await patiently(self._api.subscriptions, NetworkError))
-        return kept
+        return profile
 
     async def run(self, cursor: Cursor) -> None:
         """Receive until cancelled."""
         patience = Patience()
         while True:
-            try:
-                batch = self._ahead.popleft() if self._ahead else await self._api.events(cursor.queue, cursor.last)
-                last = last_of(batch.events, cursor.last)
-            except Declined as declined:  # the queue is gone, or a position in it is not known any more
-                self._heard.counts["lost_queues"] += 1
-                log.warning("the queue is lost; what came meanwhile is read back", why=declined.what)
-                await patience.after(declined)
+            if self._ear.missed:
                 cursor = await self._register(cursor)
-                continue
-            except Unreachable as error:
-                await patience.after(error)
-                continue
-            self._heard.now()
-            cursor = await self._take(batch, dataclasses.replace(cursor, last=last), cursor.last)
+            elif self._ear.waiting:
+                cursor = await self._take(self._ear.waiting.popleft(), cursor)
+            else:
+                try:
+                    await self._ear.poll()
+                except (Declined, TooMuch) as lost:
+                    self._heard.counts["lost_queues"] += 1
+                    log.warning("the queue is lost; what came meanwhile is read back", why=lost.what)
+                    await patience.after(lost)
+                    cursor = await self._register(cursor)
+                except Unreachable as error:
+                    await patience.after(error)
 
     async def _register(self, before: Cursor | None) -> Cursor:
         """A new queue, and what came since the old one."""
-        registered = await patiently(self._api.register, NetworkError)
+        registering = patiently(self._api.register, NetworkError)
+        registered = await (self._ear.beside(registering) if self._ear.missed else registering)
         self._heard.now()
         self._places.set_channels(registered.subscriptions)
         self._realm.set(registered)
-        self._ahead.clear()  # it is read back, too
         newest = registered.max_message_id
         if newest < 0 and before is not None:
             newest = before.newest
         self._realm.note(newest)
         longest = registered.max_message_length, registered.max_topic_length
-        fresh = Cursor(self._site, registered.queue_id, registered.last_event_id, newest, newest, *longest)
         self._realm.longest_message, self._places.longest_topic = longest
+        me, name = self._reader.me, self._reader.name
+        fresh = Cursor(self._site, registered.queue_id, registered.last_event_id, newest, newest, *longest, me, name)
+        self._ear.listen(fresh.queue, fresh.last)
         if before is not None:
             fresh = dataclasses.replace(fresh, first=min(before.first, newest))
-            await self._catch_up(dataclasses.replace(before, newest=min(before.newest, newest)), fresh)
-        await self._accept(Taken(Answer({}, {}, time.monotonic())), fresh, fresh)
+            reached = await self._ear.beside(self._catch_up(before, newest))
+            fresh = dataclasses.replace(fresh, newest=max(newest, reached.newest), newest_s=reached.newest_s)
+        await self._ear.beside(self._bring_in(Taken(Answer({}, {}, time.monotonic())), fresh))
         return fresh
 
-    async def _catch_up(self, before: Cursor, fresh: Cursor) -> None:
+    async def _catch_up(self, before: Cursor, newest: int) -> Cursor:
         """Read back what came, page by page. After a crash it begins where the last page ended."""
-        window = await patiently(functools.partial(self._past.window, before), NetworkError)
-        since = functools.partial(heard.heard_since, network=NETWORK, sent_ms=window.since_ms)
-        known = await patiently(lambda: self._store.read(since), StoreError)
-        changes = window.changed_since(known, account_of(self._reader.me))
-        page, cursor, reached = window.page, before, -1
+        is_restored = newest < before.newest and before.newest_s > 0
+        new_since_s = before.newest_s if is_restored else math.inf
+        cursor = dataclasses.replace(before, newest=min(before.newest, newest))
+        window = await patiently(functools.partial(self._past.window, cursor), NetworkError)
+        changes: Sequence[Change] = ()
+        if before.account in {self._reader.me, UNKNOWN}:  # another account sees other messages
+            since = functools.partial(heard.heard_since, network=NETWORK, sent_ms=window.since_ms, most=MOST_COMPARED)
+            known = await patiently(lambda: self._store.read(since), StoreError)
+            changes = window.changed_since(known, self._reader, self._places, before.newest_s - KNOWN_FOR_S)
+        gone = await self._reacting.gone_since(window.messages)
+        page, reached = window.page, -1
         while True:
-            taken = Taken(page.answer, changes=changes)
+            taken = Taken(page.answer, changes=[*changes], reactions=[*gone])
             for raw in page.messages:
-                self._hear_again(raw, taken, before)
-            newest = max((each.id for each in taken.said), default=cursor.newest)
-            cursor = dataclasses.replace(cursor, newest=max(cursor.newest, newest))
-            await self._accept(taken, cursor, fresh)
+                self._hear_again(raw, taken, before, new_since_s)
+            cursor = cursor.past(taken.said)
+            await self._bring_in(taken, cursor)
             end = self._past.last_id(page)
             if page.found_newest or end <= reached:
-                return
+                return cursor
             reached = end
             page = await patiently(functools.partial(self._past.next_page, reached), NetworkError)
-            changes = []
+            changes, gone = (), []
 
-    def _hear_again(self, raw: Json, taken: Taken, before: Cursor) -> None:
+    def _hear_again(self, raw: Json, taken: Taken, before: Cursor, new_since_s: float) -> None:
+        """What was said to the bot, by id; on a server that was restored, and gives ids again, by its time."""
         try:
             said = read(answers.Message, raw)
         except OddAnswer as odd:
             self._pass_over(odd)
             return
-        if said.id > before.first:
+        if (said.id > before.first or said.timestamp >= new_since_s) and said.sender_id != before.account:
             self._note(said, taken)
+        self._reacting.see(said, taken)
 
-    async def _take(self, batch: Events, end: Cursor, last: int) -> Cursor:
-        """Bring a batch into the inbox, in pieces that a disk takes at once."""
-        cursor = dataclasses.replace(end, last=last)
-        for taken, reached in self._pieces(batch):
-            newest = max([cursor.newest, *(each.id for each in taken.said)])
-            cursor = dataclasses.replace(cursor, last=max(cursor.last, reached), newest=newest)
-            self._realm.note(newest)
-            taken.changes += await self._changes_in_time(taken)
-            await self._accept(taken, cursor, end)
+    async def _take(self, taken: Taken, cursor: Cursor) -> Cursor:
+        """Bring a piece into the inbox, and hear beside it what comes after it."""
+        cursor = dataclasses.replace(cursor.past(taken.said), last=max(cursor.last, taken.reached))
+        self._realm.note(cursor.newest)
+        await self._ear.beside(self._bring_in(taken, cursor), taken.messages())
         return cursor
 
-    def _pieces(self, batch: Events) -> Iterator[tuple[Taken, int]]:
+    async def _bring_in(self, taken: Taken, cursor: Cursor) -> None:
+        changes = [*taken.changes, *await self._alterations.changes(taken)]
+        reactions = await self._reacting.settle(taken)
+        accept = functools.partial(self._inlet.accept, cursor=str(cursor), changes=changes, reactions=reactions)
+        await patiently(lambda: accept(taken.messages()), StoreError)
+
+    def _pieces(self, batch: Events) -> Iterator[Taken]:
+        """A batch in as many pieces as a disk takes at once each."""
         for begin in range(0, len(batch.events), MOST_AT_ONCE):
             events = batch.events[begin : begin + MOST_AT_ONCE]
-            taken = Taken(batch.answer)
+            taken = Taken(batch.answer, reached=max(map(event_id, events)), size=len(events))
             for event in events:
                 try:
                     self._hear(event, taken)
                 except OddAnswer as odd:
                     self._pass_over(odd)
-            yield taken, max(map(event_id, events))
+            yield taken
 
     def _pass_over(self, odd: OddAnswer) -> None:
         self._heard.counts["odd_events"] += 1
@@ -200,9 +231,9 @@ class Receiver:
             case "message":
                 self._note(read(answers.MessageEvent, event).message, taken)
             case "update_message":
-                edit = read(answers.UpdateEvent, event)
-                if edit.content is not None and not edit.rendering_only and edit.user_id is not None:
-                    taken.altered.append(Altered(edit.message_id, edit.user_id, text=words(edit.content)))
+                self._hear_edit(read(answers.UpdateEvent, event), taken)
+            case "reaction":
+                self._reacting.hear(read(answers.ReactionEvent, event), taken)
             case "delete_message":
                 gone = read(answers.DeleteEvent, event)
                 ids = [*gone.message_ids, *([gone.message_id] if gone.message_id is not None else [])]
@@ -220,69 +251,11 @@ class Receiver:
             case _:
                 pass
 
-    async def _changes_in_time(self, taken: Taken) -> list[Change]:
-        """Where the disk does not tell at once what was changed, no stop waits for it."""
-        looking = asyncio.create_task(self._changes(taken))
-        try:
-            done, _ = await asyncio.wait([looking], timeout=DISK_MAY_TAKE_S)
-            if not done:
-                await self._inlet.despite_the_disk(taken.messages())
-            return await looking
-        finally:
-            looking.cancel()
-
-    async def _changes(self, taken: Taken) -> list[Change]:
-        """What was edited or is gone of all that was ever said to the bot."""
-        found: list[Change] = []
-        for each in taken.altered:
-            places: set[tuple[str, Place]] = set()
-            if (message := taken.places.get(each.id)) is not None:
-                places.add((message.event, message.place))
-            else:
-                begin = functools.partial(heard.heard_as, network=NETWORK, begin=begin_of(each.id))
-                known = await patiently(functools.partial(self._store.read, begin), StoreError)
-                places.update((one.event, one.place) for one in known)
-            found += [
-                Change(place, event, account_of(each.by), removed=each.removed, text=each.text)
-                for event, place in sorted(places, key=str)
-            ]
-        return found
-
-    async def _accept(self, taken: Taken, cursor: Cursor, end: Cursor) -> None:
-        """Have it in the inbox. Where the disk takes long, hear meanwhile whether a stop comes after the end."""
-
-        async def accept() -> None:
-            await self._inlet.accept(taken.messages(), cursor=str(cursor), changes=taken.changes)
-
-        accepting = asyncio.create_task(patiently(accept, StoreError))
-        try:
-            await asyncio.wait([accepting], timeout=DISK_MAY_TAKE_S)
-            while not accepting.done() and len(self._ahead) < MOST_AHEAD:
-                polling = asyncio.create_task(self._hear_beside(end))
-                try:
-                    await asyncio.wait([accepting, polling], return_when=asyncio.FIRST_COMPLETED)
-                    if polling.done():
-                        polling.result()
-                finally:
-                    polling.cancel()
-            await accepting
-        except Declined as declined:  # the queue is gone, too; that is seen to once the batch is in the inbox
-            log.warning("nothing can be heard while the disk hangs", why=declined.what)
-            await accepting
-        finally:
-            accepting.cancel()
-
-    async def _hear_beside(self, end: Cursor) -> None:
-        """One more batch, whose stops go out at once. It is taken when the one before it is in the inbox."""
-        last = max((event_id(event) for batch in self._ahead for event in batch.events), default=end.last)
-
-        async def poll() -> Events:
-            batch = await self._api.events(end.queue, last)
-            last_of(batch.events, last)
-            return batch
-
-        batch = await patiently(poll, Unreachable)
-        self._ahead.append(batch)
-        self._heard.now()
-        messages = [message for taken, _ in self._pieces(batch) for message in taken.messages()]
-        await self._inlet.despite_the_disk(messages)
+    def _hear_edit(self, edit: answers.UpdateEvent, taken: Taken) -> None:
+        channel = edit.stream_id if edit.new_stream_id is None else edit.new_stream_id
+        topic = edit.orig_subject if edit.subject is None else edit.subject
+        if channel is not None and topic is not None:
+            self._places.spelled(channel, topic)
+        if edit.content is not None and not edit.rendering_only and edit.user_id is not None:
+            content = self._reader.content(edit.content)
+            taken.altered.append(Altered(edit.message_id, edit.user_id, channel=channel, topic=topic, content=content))

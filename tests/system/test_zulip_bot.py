@@ -81,7 +81,8 @@ class Whole:
 
 
 @contextlib.asynccontextmanager
-async def whole(folder: Path) -> AsyncGenerator[Whole]:
+async def whole(folder: Path, more: str = "") -> AsyncGenerator[Whole]:
+    """`more` is what its configuration has besides."""
     own = folder / "bot"
     own.mkdir(mode=0o700)
     key = own / "zulip-key"
@@ -94,7 +95,8 @@ async def whole(folder: Path) -> AsyncGenerator[Whole]:
         broker = await stack.enter_async_context(LocalBroker(folder / "broker"))
         bot_key = keys.load_or_make(own / "state" / keys.KEY).public
         enrolment = enrol("walk-1", ("sims",), ROOT, broker.address, bot_key, folder / "component.json")
-        (own / "config.toml").write_text(CONFIG.format(broker=enrolment.broker, site=world.url) + stanza(enrolment))
+        config = CONFIG.format(broker=enrolment.broker, site=world.url)
+        (own / "config.toml").write_text(f"{config}{stanza(enrolment)}\n{more}")
         bot = Process([sys.executable, "-m", "bot", "run", "--config", own / "config.toml"], folder / "bot.log")
         component = Process(
             [sys.executable, "-m", "demo.walker", folder / "component.json", "--latch", folder / "latch.json"],

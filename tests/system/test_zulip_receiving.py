@@ -297,7 +297,7 @@ async def test_a_stop_is_heard_while_the_disk_hangs(stage: Stage) -> None:
         async with asyncio.timeout(SOON_S):
             await stage.inbox.offered.wait()
             await stage.bob.say("!stop all")
-            assert (await stage.inbox.hurried.get()).text == "!stop all"
+            await stage.inbox.until_hurried("!stop all")
         stage.inbox.may_go.set()
         assert [(await stage.inbox.next()).text for _ in range(2)] == ["one", "!stop all"]
 

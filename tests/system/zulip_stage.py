@@ -11,10 +11,12 @@ import aiohttp
 
 from bot.bridge import Office, Unreadable
 from bot.identities import Identities
-from bot.store import Store, inbox
+from bot.store import Store, Tx, inbox
+from bot.store import reactions as reacted
+from bot.store.said import Said
 from bot.words.document import document
 from bot.words.errors import Unreachable
-from bot.words.message import Change, Lane, Message, Place, Post
+from bot.words.message import Change, Lane, Message, Place, Post, Reaction
 from bot.words.people import Account, People, Person, Role
 from bridges.zulip.bridge import ZulipBridge
 from bridges.zulip.settings import ZulipSettings
@@ -33,6 +35,18 @@ def says(words: str, place: Place = TOPIC, *, lane: Lane = Lane.ANSWER, **more: 
     return Post(place, document(words), lane, **more)
 
 
+def _write(
+    tx: Tx, messages: Sequence[Message], cursor: str, changes: Sequence[Change], reactions: Sequence[Reaction]
+) -> list[inbox.Received]:
+    """As the bot does it, where nothing is passed on."""
+    for each in reactions:
+        if each.gone:
+            reacted.drop(tx, each.place, each.own)
+        else:
+            reacted.note(tx, each, Said(each.place, each.event))
+    return inbox.accept(tx, "zulip", messages, cursor, changes)
+
+
 class Inbox:
     """The inbox of a real store, which can be told to hang."""
 
@@ -40,6 +54,7 @@ class Inbox:
         self._store = store
         self.arrived: asyncio.Queue[Message] = asyncio.Queue()
         self.changed: asyncio.Queue[Change] = asyncio.Queue()
+        self.reacted: asyncio.Queue[Reaction] = asyncio.Queue()
         self.hurried: asyncio.Queue[Message] = asyncio.Queue()
         self.may_go = asyncio.Event()
         self.may_go.set()
@@ -53,23 +68,32 @@ class Inbox:
         cursor: str,
         changes: Sequence[Change] = (),
         unreadable: Sequence[Unreadable] = (),
+        reactions: Sequence[Reaction] = (),
     ) -> None:
         """Take a batch. What was there already is not told again."""
         assert not unreadable
         self.offered.set()
         await self.may_go.wait()
-        new = await self._store.write(lambda tx: inbox.accept(tx, "zulip", messages, cursor, changes))
+        new = await self._store.write(lambda tx: _write(tx, messages, cursor, changes, reactions))
         for each in new:
             self.rows.append(each.message)
             self.arrived.put_nowait(each.message)
         for change in changes:
             self.changed.put_nowait(change)
+        for reaction in reactions:
+            self.reacted.put_nowait(reaction)
 
     async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
         """Note what was told to go before the disk."""
         assert not trouble
         for message in messages:
             self.hurried.put_nowait(message)
+
+    async def until_hurried(self, words: str) -> None:
+        """Wait until these were told to go before the disk."""
+        async with asyncio.timeout(SOON_S):
+            while (await self.hurried.get()).text != words:
+                pass
 
     async def cursor(self) -> str | None:
         """Where the next batch begins."""
@@ -85,16 +109,33 @@ class Inbox:
         async with asyncio.timeout(SOON_S):
             return await self.changed.get()
 
+    async def next_reaction(self) -> Reaction:
+        """The next reaction that was taken."""
+        async with asyncio.timeout(SOON_S):
+            return await self.reacted.get()
 
-def bridge_to(url: str, folder: Path, people: People, store: Store, inlet: Inbox) -> ZulipBridge:
+
+def bridge_to(
+    url: str,
+    folder: Path,
+    people: People,
+    store: Store,
+    inlet: Inbox,
+    linked: Sequence[Place] = (),
+    *,
+    account: str = "tocsin",
+    email: str = "tocsin-bot@lab.test",
+) -> ZulipBridge:
     """A bridge that has not begun to run."""
     key = folder / "key"
     key.touch(mode=0o600)
-    key.write_text(key_of("tocsin"))
-    settings = ZulipSettings.model_validate({"site": url, "email": "tocsin-bot@lab.test", "key_file": str(key)})
+    key.write_text(key_of(account))
+    settings = ZulipSettings.model_validate({"site": url, "email": email, "key_file": str(key)})
     own = folder / "zulip"
     own.mkdir(mode=0o700, exist_ok=True)
-    return ZulipBridge(settings, Office(own, people, store, inlet, Identities(store, people), back=lambda _: None))
+    identities = Identities(store, people)
+    office = Office(own, people, store, inlet, identities, back=lambda _: None, places=lambda: linked)
+    return ZulipBridge(settings, office)
 
 
 @dataclasses.dataclass
@@ -110,10 +151,12 @@ class Stage:
     alice: client.Person
     bob: client.Person
     tocsin: client.Person
+    linked: list[Place] = dataclasses.field(default_factory=list[Place])
+    """Places that are part of a conversation on several networks."""
 
     def bridge(self) -> ZulipBridge:
         """A fresh bridge on what the last one has left."""
-        return bridge_to(self.world.url, self.folder, self.people, self.store, self.inbox)
+        return bridge_to(self.world.url, self.folder, self.people, self.store, self.inbox, self.linked)
 
     @contextlib.asynccontextmanager
     async def online(self) -> AsyncGenerator[ZulipBridge]:
@@ -179,5 +222,5 @@ async def staged(folder: Path) -> AsyncGenerator[Stage]:
         aiohttp.ClientSession() as session,
         Store.opened(folder / "tocsin.db") as store,
     ):
-        known = [client.person(world, session, each) for each in (ALICE, BOB, TOCSIN)]
-        yield Stage(world, session, store, folder, people, Inbox(store), *known)
+        alice, bob, tocsin = (client.person(world, session, each) for each in (ALICE, BOB, TOCSIN))
+        yield Stage(world, session, store, folder, people, Inbox(store), alice, bob, tocsin)

@@ -22,7 +22,7 @@ from bridges.zulip.realm import Realm
 from bridges.zulip.receiving import Heard, Receiver
 
 ME = 8
-TYPES = ("message", "update_message", "delete_message", "subscription", "stream", "realm", "realm_user", "heartbeat")
+TYPES = ("message", "update_message", "delete_message", "subscription", "stream", "realm", "realm_user", "reaction")
 PARTS = [each for each in vars(answers).values() if isinstance(each, type) and issubclass(each, answers.Part)]
 NAMES = sorted({name for part in PARTS for name in part.model_fields})
 anything: st.SearchStrategy[Any] = st.recursive(
@@ -51,7 +51,7 @@ messages = st.fixed_dictionaries(
 def receiver() -> Receiver:
     """One that has nobody to ask, and needs nobody for looking at an event."""
     nobody: Any = None
-    places = Places(nobody, Path())
+    places = Places(nobody, Path(), "https://here")
     places.set_channels([answers.Channel(stream_id=4, name="incidents")])
     heard = Heard(collections.Counter())
     return Receiver(nobody, nobody, nobody, Reader(ME, "tocsin", places), places, Realm(), heard, "https://here")

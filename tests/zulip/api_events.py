@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from tests.zulip import wire
+from tests.zulip import emoji, wire
 from tests.zulip.call import Call
 from tests.zulip.queues import USUAL_LIFESPAN_S, Queue, bad_queue
 from tests.zulip.refusal import Refusal, bad_gateway, missing
@@ -112,6 +112,7 @@ def _realm(call: Call) -> Json:
         "max_stream_name_length": 60,
         "max_file_upload_size_mib": 25,
         "event_queue_longpoll_timeout_seconds": 90,
+        "server_emoji_data_url": f"{call.world.url}{emoji.TABLE}",
         "server_generation": call.world.generation,
     }
 

@@ -143,6 +143,8 @@ def react(call: Call, message_id: str) -> Json:
     alike = [each for each in message.reactions if (each.code, each.kind) == (code, kind)]
     if any(each.user_id == call.user.id for each in alike):
         raise Refusal("Reaction already exists.", "REACTION_ALREADY_EXISTS")
+    if not alike and kind == "unicode_emoji":
+        emoji.check(name, code)
     reaction = Reaction(user_id=call.user.id, name=alike[0].name if alike else name, code=code, kind=kind)
     message.reactions.append(reaction)
     message.rows.setdefault(call.user.id, ["read", "historical"])

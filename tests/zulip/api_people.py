@@ -4,10 +4,10 @@ import json
 import re
 from typing import Any
 
-from tests.zulip import wire
+from tests.zulip import emoji, wire
 from tests.zulip.api_events import emoji_list
 from tests.zulip.call import Call
-from tests.zulip.refusal import Refusal
+from tests.zulip.refusal import Page, Refusal
 from tests.zulip.routes import route
 from tests.zulip.things import Emoji, Group, Json, Settings, User
 
@@ -131,6 +131,11 @@ def create_group(call: Call) -> Json:
 @route("GET", "/realm/emoji")
 def custom_emoji(call: Call) -> Json:
     return {"emoji": emoji_list(call)}
+
+
+@route("GET", "", is_open=True, root=emoji.TABLE)
+def emoji_table(_: Call) -> Json:
+    raise Page(200, json.dumps({"code_to_names": emoji.NAMES}).encode(), "application/json")
 
 
 @route("POST", r"/realm/emoji/([^/]+)")

@@ -10,6 +10,10 @@ from tests.zulip.routes import route
 from tests.zulip.things import Json, Upload, User
 
 LARGEST_MIB = 25
+TOLD_AS = ("uri", "url")
+"""The older word for where a file is now, and the newer one."""
+SHOWN_BY = ""
+"""Whoever else has the files: the one who asks is sent there."""
 SHOWN_INLINE = ("image/", "audio/", "video/")
 
 
@@ -33,8 +37,7 @@ def upload(call: Call) -> Json:
         made=call.world.clock.now(),
     )
     call.realm.keep(kept)
-    address = f"/user_uploads/{kept.path}"
-    return {"uri": address, "url": address}
+    return dict.fromkeys(TOLD_AS, f"/user_uploads/{kept.path}")
 
 
 def clean_name(name: str) -> str:
@@ -95,6 +98,8 @@ def _check(call: Call, user: User, found: Upload) -> None:
 
 
 def _page(found: Upload) -> Page:
+    if SHOWN_BY:
+        return Page(302, location=SHOWN_BY)
     inline = found.content_type.startswith(SHOWN_INLINE)
     shown = "inline" if inline else "attachment"
     return Page(200, found.data, found.content_type, content_disposition=f'{shown}; filename="{found.name}"')

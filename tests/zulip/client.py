@@ -46,6 +46,14 @@ class Person:
         form = {"type": "stream", "to": to, "topic": topic, "content": content}
         return await self.ask("POST", "/messages", form | more)
 
+    async def put(self, name: str, content: bytes) -> str:
+        """Where a file is now."""
+        form = aiohttp.FormData(quote_fields=False)
+        form.add_field("file", content, filename=name)
+        asked = {"Authorization": credentials(self.email, self.key)}
+        async with self.session.post(f"{self.url}/api/v1/user_uploads", data=form, headers=asked) as answer:
+            return (await answer.json())["url"]
+
     async def register(self, *event_types: str, **more: Any) -> str:
         form = {"event_types": list(event_types), "fetch_event_types": [], "apply_markdown": False}
         return (await self.ask("POST", "/register", form | more)).body["queue_id"]

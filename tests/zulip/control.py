@@ -7,7 +7,8 @@
 - `events`: `{"do": "kill" | "stop" | "start" | "beat"}`. A killed event server loses its queues; one that was stopped
   keeps them. `web`: `{"down": true}`.
 - `fault`: `{"kind": …, "method": "POST", "path": ".*/messages", "times": 1}`. The kinds are
-  `drop`, `502` and `hang`, with `_before` or `_after`: before the request is taken, or after.
+  `drop`, `502`, `401` and `hang`, with `_before` or `_after`: before the request is taken, or after.
+  One that is `late_before` is taken when `late` is asked for, though nobody waits for it any more.
 - `listening`: `{"as": "tocsin"}` answers when a poll of this person waits.
 - `requests` (GET): all that came in, the oldest first.
 - `disorder`: `{"on": true}` tells of each second message before the one before it.
@@ -48,6 +49,7 @@ class Control:
             "disorder": self._disorder,
             "listening": self._listening,
             "requests": self._requests,
+            "late": self._late,
         }
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -77,6 +79,12 @@ class Control:
 
     def _requests(self, _: Json) -> Json:
         return {"requests": [dataclasses.asdict(each) for each in self._world.requests]}
+
+    async def _late(self, _: Json) -> Json:
+        late = self._world.broken.late
+        while late:
+            await late.pop(0)()
+        return {}
 
     async def _act(self, asked: Json) -> Json:
         user = self._named(asked["as"])

@@ -49,12 +49,20 @@ class Door:
         return answer if kind is None else await self._break(request, kind)
 
     async def _break(self, request: web.Request, kind: str) -> web.StreamResponse:
-        """`drop` ends the connection without an answer, `hang` never ends it; what was taken before stays taken."""
-        if kind.startswith("hang"):
+        """`drop` ends the connection without an answer, `hang` never ends it; what was taken before stays taken.
+
+        `late` does not end it either, and takes the request only when a test says so. `401` is what something before
+        Zulip says that wants a password of its own.
+        """
+        if kind.startswith("late"):
+            await request.read()
+            self._world.broken.late.append(lambda: self._answer_in_time(request))
+        if kind.startswith(("hang", "late")):
             await asyncio.Event().wait()
         if kind.startswith("drop") and request.transport is not None:
             request.transport.abort()
-        return web.Response(status=502, body=GATEWAY, content_type="text/html")
+        status = _UNAUTHORIZED if kind.startswith("401") else 502
+        return web.Response(status=status, body=GATEWAY, content_type="text/html")
 
     async def _answer_in_time(self, request: web.Request) -> web.StreamResponse:
         if self._world.broken.events_are_down if request.path == EVENTS else self._world.broken.web_is_down:

@@ -40,8 +40,21 @@ _BY_CODE = {
     "1f692": "fire_truck fire_engine",
     "1f469-200d-1f692": "woman_firefighter",
 }
+NAMES = {code: names.split() for code, names in _BY_CODE.items()}
 CODES = {name: code for code, names in _BY_CODE.items() for name in names.split()}
 OWN_NAMES = {code: names.split()[0] for code, names in _BY_CODE.items()}
+
+
+TABLE = "/static/generated/emoji/emoji_api.json"
+"""Where anybody may read which names a code has."""
+
+
+def check(name: str, code: str) -> None:
+    """Refuses a name that is none of the code's."""
+    if code not in NAMES:
+        raise Refusal("Invalid emoji code.")
+    if name not in NAMES[code]:
+        raise Refusal("Invalid emoji name.")
 
 
 def find(realm: Realm, name: str) -> tuple[str, str]:

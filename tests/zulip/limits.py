@@ -45,6 +45,10 @@ class Limits:
         taken.append(now)
         return Verdict(self.requests, self.requests - len(taken), now + WINDOW_S)
 
+    def fill(self, user_id: int, free_in_s: float) -> None:
+        """A minute's requests were taken, and the next one is taken in so many seconds."""
+        self._web[user_id] = deque([self._clock.now() - WINDOW_S + free_in_s] * self.requests)
+
     def take_event(self, user_id: int) -> Verdict:
         """A leaking bucket: `_events` is when it will be empty, and each request fills in its share of the minute."""
         now = self._clock.now()

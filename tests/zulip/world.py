@@ -2,6 +2,7 @@
 
 import re
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +46,8 @@ class Broken:
     faults: list[Fault] = field(default_factory=list[Fault])
     web_is_down: bool = False
     events_are_down: bool = False
+    late: list[Callable[[], Awaitable[object]]] = field(default_factory=list[Callable[[], Awaitable[object]]])
+    """What the server is at still, though nobody waits for it."""
 
     def take(self, method: str, path: str) -> str | None:
         for fault in self.faults:
