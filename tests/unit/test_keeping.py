@@ -150,9 +150,10 @@ async def test_one_bite_takes_no_more_than_it_may_and_the_next_goes_on(store: St
 def test_a_disk_is_between_empty_and_full(tmp_path: Path) -> None:
     disk = os.statvfs(tmp_path)
     full = keeping.fullness(tmp_path)
+    meanwhile = 0.05  # others write there, too
     assert 0 < full < 1
-    assert full >= 1 - disk.f_bfree / disk.f_blocks  # what is kept for root is not for us
-    assert full == pytest.approx(keeping.fullness(tmp_path), abs=0.05)
+    assert full >= 1 - disk.f_bfree / disk.f_blocks - meanwhile  # what is kept for root is not for us
+    assert full == pytest.approx(keeping.fullness(tmp_path), abs=meanwhile)
 
 
 def test_a_disk_that_cannot_be_looked_at_is_told(tmp_path: Path) -> None:
