@@ -116,10 +116,17 @@ def refused(field: Field, what: str) -> Generator[None]:
         other.execute("DROP TRIGGER refused")
 
 
+def works_since(field: Field, name: str, moment: float) -> bool:
+    return any(state.shown in (Shown.BUSY, Shown.READY) for _, state in field.wire.states(name, moment))
+
+
 @contextlib.asynccontextmanager
 async def nobody_is_disturbed(field: Field) -> AsyncGenerator[None]:
     """No connection is made anew, and no component comes to be held."""
     proxies = (field.bot_proxy, *(each.proxy for each in field.walkers.values()))
+    entered = boot_clock()
+    for name in field.walkers:  # what it said before it was let work may still be on its way
+        await until(lambda name=name: works_since(field, name, entered), "each says that it works", field.last_words)
     connections, began = [each.connections for each in proxies], boot_clock()
     yield
     ended = boot_clock()
