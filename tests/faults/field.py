@@ -227,6 +227,15 @@ class Field:
         heard = await until(lambda: self.news("", event), f"an answer to {text!r}", self.last_words)
         return heard[0]
 
+    async def answered(self, event: str) -> Said:
+        """Wait for the first word to an order: its answer, or how it goes on where that took the answer's place."""
+        words = await until(
+            lambda: [each for each in self.said() if each.to == event and each.edits is None],
+            f"an answer to {event}",
+            self.last_words,
+        )
+        return words[0]
+
     async def stopped(self, text: str = "!shutdown all") -> str:
         """Order a stop and wait until it is confirmed. Returns its event."""
         order = self.say(text)

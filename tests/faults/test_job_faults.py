@@ -142,7 +142,7 @@ async def test_an_end_is_not_hidden_by_older_words_that_come_behind_it(field: Fi
     echo = await entered(field, "echo")
     event, command = await called(field, echo, "!run echo walk steps=3")
     await perform(field, echo.reply(command, Status.ACCEPTED), echo.job(command, 0, RUNNING, 0.1))
-    await field.hears("echo walk", event)
+    await field.answered(event)
     async with paused(field.bot):  # so that it finds all of it at once
         await perform(field, echo.job(command, 100, DONE, 1.0))
         await perform(field, *(echo.job(command, seq, RUNNING, seq / 100) for seq in range(1, 21)))
@@ -162,7 +162,7 @@ async def an_old_will(field: Field) -> None:
     phoenix = await entered(field, "phoenix")
     event, command = await called(field, phoenix, "!run phoenix walk steps=3", "alice")
     await perform(field, phoenix.reply(command, Status.ACCEPTED), phoenix.job(command, 0, RUNNING, 0.1))
-    await field.hears("phoenix walk", event)
+    await field.answered(event)
     will = phoenix.state(Shown.LOST)
     phoenix.begin_anew()
     await enter(field, phoenix)
