@@ -30,6 +30,11 @@ class Fields:
         await self._stack.aclose()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def all_starts_are_cheap(starts_are_cheap: None) -> None:
+    """For all tests here."""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def fields(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Fields]:
     if mosquitto() is None:

@@ -8,6 +8,7 @@ of leases, at which each of its steps begins.
 """
 
 import argparse
+import functools
 import gc
 import importlib
 import inspect
@@ -92,11 +93,12 @@ def be_short() -> None:
     defaults["ttl_s"] = TTL_S
 
 
-def bot(arguments: list[str]) -> None:
-    """Run the bot's own command line."""
+@functools.cache
+def prepare_bot() -> None:
+    """Change what a bot is changed in, and import it."""
     be_short()
-    time.time, time.time_ns = _wall.time, _wall.time_ns  # before anybody keeps the real ones
-    from bot import cli  # noqa: PLC0415 - not before leases are short
+    time.time, time.time_ns = _wall.time, _wall.time_ns  # before anybody of ours keeps the real ones
+    importlib.import_module("bot.cli")
     from bot.stop import sending, watch  # noqa: PLC0415 - not before leases are short
     from bot.store.store import Store  # noqa: PLC0415 - not before leases are short
 
@@ -117,8 +119,26 @@ def bot(arguments: list[str]) -> None:
 
     Store._commit = dying_commit  # pyright: ignore[reportPrivateUsage] - see above
     sending.Sender._send = dying_send  # pyright: ignore[reportPrivateUsage] - see above
+    for name in ("bot.app", "bot.runtime", "bridges.mqtt", "bot.desk.catalogue", "tests.faults.feed"):
+        importlib.import_module(name)
+
+
+@functools.cache
+def prepare_walker() -> None:
+    """Change what a walker is changed in, and import it."""
+    be_short()
+    from components import program  # noqa: PLC0415 - not before leases are short
+
+    program.STUCK_AFTER = 60  # a busy machine is not a program that is stuck
+    importlib.import_module("demo.walker")
+
+
+def bot(arguments: list[str]) -> None:
+    """Run the bot's own command line."""
+    prepare_bot()
+    from bot import cli  # noqa: PLC0415 - not before leases are short
+
     sys.argv = ["tocsin", *arguments]
-    importlib.import_module("bot.runtime")
     gc.enable()
     cli.main()
 
@@ -132,11 +152,10 @@ def _named(work: Any) -> str:
 
 def walker(arguments: list[str]) -> None:
     """Run the demo's walker, and write its steps down."""
-    be_short()
+    prepare_walker()
     from components import program  # noqa: PLC0415 - not before leases are short
     from demo import walker as module  # noqa: PLC0415 - not before leases are short
 
-    program.STUCK_AFTER = 60  # a busy machine is not a program that is stuck
     parser = argparse.ArgumentParser()
     parser.add_argument("enrolment", type=Path)
     parser.add_argument("--latch", type=Path)

@@ -12,6 +12,11 @@ from demo.stage import Stage
 from tests.system.js_operator import NoNode, install
 
 
+@pytest.fixture(scope="module", autouse=True)
+def all_starts_are_cheap(starts_are_cheap: None) -> None:
+    """For all tests here."""
+
+
 @pytest.fixture(autouse=True)
 def seeds_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each login of these tests keeps an identity. What it takes to guess the password is looked at elsewhere."""

@@ -29,6 +29,7 @@ from bot.store import Store, Tx
 from bot.system import System
 from bot.words.message import Message, Place, Standing
 from bot.words.people import Account, People, Person, Role
+from tests.unit.fresh import lay_down
 from tests.unit.tower import Component
 from wire.broker import QoS
 from wire.envelope import PrivateKey
@@ -37,7 +38,7 @@ from wire.messages import ROOT
 
 @pytest_asyncio.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store.opened(tmp_path / "tocsin.db") as opened:
+    async with Store.opened(lay_down(tmp_path / "tocsin.db")) as opened:
         yield opened
 
 

@@ -14,6 +14,8 @@ from wire.enrolment import Enrolment
 from wire.envelope import PrivateKey
 from wire.mqtt import Broker
 
+pytestmark = pytest.mark.usefixtures("starts_are_cheap")
+
 HOME = Path(bot.__file__).parents[1]
 WORDS = """\
 [tocsin.cli]
