@@ -1,10 +1,12 @@
 """What a bridge is to the core, and the core to a bridge. Bridges are found by entry point; the core imports none."""
 
 import dataclasses
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
@@ -13,7 +15,7 @@ from bot.findings import Findings
 from bot.identities import Identities
 from bot.store import Store
 from bot.store.pins import Pinned
-from bot.words.message import Change, Message, Place, Post, Reaction
+from bot.words.message import Change, Message, Moved, Place, Post, Reaction
 from bot.words.people import Account, People
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -53,11 +55,17 @@ class Inlet(Protocol):
         messages: Sequence[Message],
         *,
         cursor: str,
+        moves: Sequence[Moved] = (),
         changes: Sequence[Change] = (),
         unreadable: Sequence[Unreadable] = (),
         reactions: Sequence[Reaction] = (),
+        own: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Put messages into the inbox, note which were changed, and move the network's cursor on, in one commit.
+
+        Moves come after messages and before changes and reactions: these tell of places as they are then. `own` are
+        events of the bot's by the keys of their posts, where a network shows them: whoever answers one may be heard
+        before `send` has returned, or after a crash that came before it did.
 
         What a listed person wrote and nobody can read raises an alarm, in the same commit. Give it once: it is not
         known again. A message that is there already is passed over, so the same batch may come again. Raises StoreError
@@ -157,7 +165,7 @@ class Linked(Protocol):
 
 @runtime_checkable
 class Keeping(Protocol):
-    """A bridge whose network keeps files that people send."""
+    """A bridge whose network keeps files that people send. It is sent those of others, too: as `Brought` in a post."""
 
     async def bring(self, reference: str, most: int) -> bytes:
         """What is in a file, by the reference that the bridge itself gave it.
@@ -244,6 +252,17 @@ class Patient:
     """Where the bot speaks of itself, on any network."""
 
 
+class Topics(enum.Enum):
+    """What a topic is on a network."""
+
+    NONE = enum.auto()
+    """All that is said in a place is one conversation."""
+    THREADS = enum.auto()
+    """A thread in a place: a post with a `thread` stands in it."""
+    PLACES = enum.auto()
+    """A place of its own: `CHANNEL/TOPIC`. All of a channel are `CHANNEL/*`, where places are part of a channel."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plugin(Generic[Section]):
     """A bridge as its entry point offers it: the form of its settings, and how to open it with them."""
@@ -259,6 +278,7 @@ class Plugin(Generic[Section]):
     """Why nothing that is said there has this place, though posts may find it: it goes by another name."""
     is_encrypted: Callable[[Section, Place], bool] = lambda _section, _place: False
     """Whether what is said at a place is encrypted end to end."""
+    topics: Topics = Topics.NONE
 
 
 def find_plugins() -> dict[str, Callable[[], "Plugin[BaseModel]"]]:

@@ -6,7 +6,8 @@ What cannot be read goes into no inbox, and is never passed over in silence eith
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from bot.bridge import Unreadable
 from bot.channels import Channels
@@ -14,11 +15,11 @@ from bot.desk.approvals import Approvals
 from bot.desk.conclusion import DISK_MAY_STAND_S
 from bot.desk.desk import Desk
 from bot.desk.plans import Plans
-from bot.store import Store, Tx, inbox
+from bot.store import Store, Tx, inbox, outbox
 from bot.store.inbox import Received
 from bot.unreadable import Alarms
 from bot.words.errors import AnsweredApart, is_of_the_disk
-from bot.words.message import Change, Message, Reaction
+from bot.words.message import Change, Message, Moved, Reaction
 
 DISK_MAY_TAKE_S = 0.05
 """A stop whose message is not on disk by then goes out all the same."""
@@ -53,9 +54,11 @@ class Intake:
         messages: Sequence[Message],
         *,
         cursor: str,
+        moves: Sequence[Moved] = (),
         changes: Sequence[Change] = (),
         unreadable: Sequence[Unreadable] = (),
         reactions: Sequence[Reaction] = (),
+        own: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Put messages into the inbox. Stops among them go out even where the disk takes nothing, or takes long."""
         alarms = self._alarms
@@ -65,9 +68,10 @@ class Intake:
 
         def write(tx: Tx) -> list[Received]:
             fresh = [message for message in messages if not self._desk.is_answered_apart(message)]
-            new = inbox.accept(tx, self._network, fresh, cursor, changes)
+            new = inbox.accept(tx, self._network, fresh, cursor, changes, moves)
             known = {each.message.event for each in new}
-            self._spread(tx, [each for each in fresh if each.event in known], changes, reactions)
+            outbox.recognise(tx, self._network, own)
+            self._spread(tx, [each for each in fresh if each.event in known], changes, reactions, moves)
             if alarms:
                 alarms.write(tx, bursts)
             return new
@@ -91,15 +95,27 @@ class Intake:
         self._desk.receive(new)
         if alarms:
             alarms.written(bursts)
+        self._tell_of_other_places(moves)
         if changes or bursts or self._channels is not None:
             self._queued()
 
-    def _spread(self, tx: Tx, new: Sequence[Message], changes: Sequence[Change], reactions: Sequence[Reaction]) -> None:
+    def _spread(
+        self,
+        tx: Tx,
+        new: Sequence[Message],
+        changes: Sequence[Change],
+        reactions: Sequence[Reaction],
+        moves: Sequence[Moved],
+    ) -> None:
         """What follows from it for others, in the same commit."""
         self._approvals.void(tx, self._network, changes)
         self._plans.void(tx, self._network, changes)
         if self._channels is not None:
-            self._channels.take_in(tx, self._network, new, changes, reactions)
+            self._channels.take_in(tx, self._network, new, changes, reactions, moves)
+
+    def _tell_of_other_places(self, moves: Sequence[Moved]) -> None:
+        if self._channels is not None and any(moved.is_whole for moved in moves):
+            self._channels.changed()
 
     async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
         """Have the stops among messages go out now, and the others answered where a disk takes nothing."""

@@ -1,6 +1,7 @@
 """Brings what is queued to one network, lane by lane. A post leaves the queue when the network has confirmed it.
 
 It never drops a post that may still be taken, and never says a later one of a lane before an earlier one in its place.
+A file on its way holds up what people say after it in its place, and nothing else.
 """
 
 import asyncio
@@ -11,29 +12,26 @@ import functools
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
+from bot.absences import Absences, Away, Rest
 from bot.bridge import Sender
-from bot.store import Store, Tx, outbox
+from bot.bringing import BRINGING_TAKES_S, Unbrought
+from bot.store import Store, Tx, outbox, said
 from bot.store.outbox import Queued, Waiting
 from bot.words.errors import NetworkError, StoreError, Unreachable
 from bot.words.message import Lane, Place, Post
 
 log = structlog.get_logger(__name__)
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
-LONGEST_ASKED_S = 300.0
-"""What a network may ask us to wait. One that asks for more is tried again all the same."""
 SEND_MAY_TAKE_S, WITHOUT_THE_DISK_S = 60.0, 10.0
 """A send that takes longer is given up. The key makes the next try harmless."""
 MOST_AT_ONCE = 4
-"""Posts on their way. Those of the stop lane are not counted: one for each place is their bound."""
+"""Posts on their way. Those of the stop lane are not counted, nor are files: one for each place is their bound."""
 MOST_AGAIN_AT_ONCE = 2
 """Of those, posts to places that did not take their last one."""
-PLACES_DOWN = 5
-"""When so many places are away and none answers, the network itself counts as away."""
 HEADS_AT_ONCE, COUNTED_EVERY_S = 16, 1.0
 STOP_AGAIN_S = 2.0  # how often what tells of a stop is tried at a place that rests
 LATE_S = 10.0
@@ -41,39 +39,17 @@ LATE_S = 10.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Away:
-    """A place that did not take its last post."""
-
-    place: Place
-    since: float
-    """In seconds since 1970."""
-    next_try_in_s: float
-    error: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Rest:
-    """A wait for the next try. The one after it is twice as long."""
-
-    until: float
-    wait: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Absence:
-    rest: _Rest
-    since: float
-    error: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class _Try:
     """A post on its way."""
 
+    place: Place
     lane: Lane
     begun: float
+    row: int
     again: bool
     """Its place did not take the last one."""
+    carries: bool = False
+    """It is a file: its place takes what is of another lane meanwhile."""
 
 
 class Outgoing:
@@ -92,21 +68,16 @@ class Outgoing:
         self._network = network
         self._bridge = bridge
         self._store = store
-        self._draw = draw
         self._clock = clock
         self._today = today
         self._counts = collections.Counter(sent=0, retried=0, failed=0, condensed=0)
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._leaving = False
-        self._tries: dict[Place, _Try] = {}
-        self._absences: dict[Place, _Absence] = {}
-        self._unanswered: set[Place] = set()
-        """Places that were tried without an answer since the network last gave one."""
-        self._quiet: _Rest | None = None
-        """How long the network itself is left alone."""
-        self._spare = False
-        """Whether one place that is not known to be away may be tried meanwhile: the network may be there for it."""
+        self._tries: set[_Try] = set()
+        self._absences = Absences(network, draw=draw, clock=clock, today=today)
+        self._for_files: dict[Place, Rest] = {}
+        """How long what people say waits where it comes after a file that is not there yet."""
         self._put_off: set[Place] = set()
         """Places that did not take a post since the crowds were counted."""
         self._counted: float | None = None
@@ -122,12 +93,7 @@ class Outgoing:
 
     def away(self) -> list[Away]:
         """The places that did not take their last post, the longest away first."""
-        now = self._clock()
-        network = self._quiet.until if self._quiet else now
-        return [
-            Away(place, absence.since, max(0.0, absence.rest.until - now, network - now), absence.error)
-            for place, absence in sorted(self._absences.items(), key=lambda item: item[1].since)
-        ]
+        return self._absences.told()
 
     def wake(self) -> None:
         """There is something new to say."""
@@ -135,9 +101,8 @@ class Outgoing:
 
     def back(self, place: Place) -> None:
         """The bridge knows that a place takes posts again: what waits for it need not wait for its next try."""
-        self._quiet = None
-        self._unanswered.clear()
-        if self._absences.pop(place, None) is not None:
+        self._absences.hear()
+        if self._absences.end(place):
             self.wake()
 
     async def until_idle(self) -> None:
@@ -166,7 +131,7 @@ class Outgoing:
             self._idle.set()
 
     async def _say_all(self, tries: asyncio.TaskGroup) -> None:
-        trouble: _Rest | None = None
+        trouble: Rest | None = None
         settled = False
         while True:
             self._news.clear()
@@ -179,21 +144,18 @@ class Outgoing:
                 await self._condense(now)
             except StoreError as error:
                 log.error("the outbox has to wait", network=self._network, error=str(error))
-                trouble = self._longer(trouble)
+                trouble = self._absences.longer(trouble)
             else:
                 trouble = None
                 under_way = [
-                    each
-                    for each in self._tries.values()
-                    if each.lane is Lane.STOP or not (self._leaving and each.again)
+                    each for each in self._tries if each.lane is Lane.STOP or not (self._leaving and each.again)
                 ]
                 if not under_way and not self._news.is_set():
                     self._idle.set()
-            rests = [trouble, self._quiet, *(absence.rest for absence in self._absences.values())]
-            times: list[float] = [rest.until for rest in rests if rest and rest.until > now]
-            if self._stops_again is not None:
-                times.append(self._stops_again)
-            soonest = min(times, default=None)
+            times = [*self._absences.times(), *(rest.until for rest in self._for_files.values())]
+            times += [trouble.until] if trouble else []
+            times += [self._stops_again] if self._stops_again is not None else []
+            soonest = min((each for each in times if each > now), default=None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if soonest is None else soonest - self._clock()):
                     await self._news.wait()
@@ -202,26 +164,24 @@ class Outgoing:
         """Begin all that may go now."""
         while True:
             await self._hurry_stops(tries, now)
-            rested = {place for place, each in self._absences.items() if each.rest.until <= now and not self._leaving}
-            busy = [place.id for place in (self._absences.keys() - rested) | self._tries.keys()]
+            rested = set[Place]() if self._leaving else self._absences.rested(now)
+            busy = {*self._absences.places} - rested | self._busy()
+            held = {place for place, rest in self._for_files.items() if rest.until > now} | self._carrying()
             most = HEADS_AT_ONCE + len(rested)  # those that have to wait for a slot hide nobody behind them
-            heads = await self._store.read(functools.partial(outbox.heads, network=self._network, busy=busy, most=most))
-            begun = [queued for queued in heads if self._admit(queued, now)]
-            for queued in begun:
-                self._begin(tries, queued)
+            heads = await self._store.read(functools.partial(self._heads, busy=busy, held=held, most=most))
+            begun = [(queued, slot) for queued in heads if (slot := self._admitted(queued, now))]
+            for queued, slot in begun:
+                self._begin(tries, queued, slot)
             if len(heads) < most or not begun:
                 return
 
     async def _hurry_stops(self, tries: asyncio.TaskGroup, now: float) -> None:
         """What tells of a stop waits for the rest of no place, however long: it is tried every few seconds."""
         self._stops_again = None
-        resting = {place for place, each in self._absences.items() if each.rest.until > now or self._leaving}
+        resting = {*self._absences.places} - (set[Place]() if self._leaving else self._absences.rested(now))
         if not resting:
             return
-        busy = [place.id for place in self._tries]
-        heads = await self._store.read(
-            functools.partial(outbox.heads, network=self._network, busy=busy, most=HEADS_AT_ONCE)
-        )
+        heads = await self._store.read(functools.partial(self._heads, busy=self._busy(), held=(), most=HEADS_AT_ONCE))
         for queued in heads:
             if queued.lane is not Lane.STOP or queued.place not in resting:
                 continue
@@ -230,34 +190,47 @@ class Outgoing:
                 self._stops_again = min(again, self._stops_again or again)
                 continue
             self._stops_again = min(now + STOP_AGAIN_S, self._stops_again or math.inf)
-            self._tries[queued.place] = _Try(queued.lane, now, again=True)
-            self._begin(tries, queued)
+            slot = _Try(queued.place, queued.lane, now, queued.row, again=True)
+            self._tries.add(slot)
+            self._begin(tries, queued, slot)
 
-    def _begin(self, tries: asyncio.TaskGroup, queued: Queued) -> None:
+    def _heads(self, tx: Tx, *, busy: Collection[Place], held: Collection[Place], most: int) -> list[Queued]:
+        return outbox.heads(tx, self._network, [each.id for each in busy], most, held=[each.id for each in held])
+
+    def _busy(self) -> set[Place]:
+        return {each.place for each in self._tries if not each.carries}
+
+    def _carrying(self) -> set[Place]:
+        return {each.place for each in self._tries if each.carries}
+
+    def _begin(self, tries: asyncio.TaskGroup, queued: Queued, slot: _Try) -> None:
         if queued.lane is Lane.STOP:
             self._hurried[queued.place] = self._clock()
         task = tries.create_task(self._see_off(queued), name=f"send to {queued.place}")
-        task.add_done_callback(functools.partial(self._ended, queued.place))
+        task.add_done_callback(functools.partial(self._ended, slot))
 
-    def _admit(self, queued: Queued, now: float) -> bool:
-        """Give a post its slot, where there is one for it."""
-        again = queued.place in self._absences
+    def _admitted(self, queued: Queued, now: float) -> _Try | None:
+        """Give a post its slot, where there is one for it. One that is on its way goes on where its place is now."""
+        if any(each.row == queued.row for each in self._tries):
+            return None
+        again, carries, quiet = queued.place in self._absences.places, _carries(queued), self._absences.quiet
         if queued.lane is not Lane.STOP:
-            slots = [each for each in self._tries.values() if each.lane is not Lane.STOP]
-            if len(slots) >= MOST_AT_ONCE:
-                return False
-            if self._quiet is None:
+            slots = [each for each in self._tries if each.lane is not Lane.STOP]
+            if not carries and sum(not each.carries for each in slots) >= MOST_AT_ONCE:
+                return None
+            if quiet is None:
                 if again and sum(each.again for each in slots) >= MOST_AGAIN_AT_ONCE:
-                    return False
-            elif self._quiet.until > now or any(each.begun >= self._quiet.until for each in slots):
-                if again or not self._spare:  # the network rests, or one post is finding out whether it is back
-                    return False
-                self._spare = False
-        self._tries[queued.place] = _Try(queued.lane, now, again)
-        return True
+                    return None
+            elif quiet.until > now or any(each.begun >= quiet.until for each in slots):
+                if again or not self._absences.spare:  # it rests, or one post is finding out whether it is back
+                    return None
+                self._absences.spare = False
+        slot = _Try(queued.place, queued.lane, now, queued.row, again, carries)
+        self._tries.add(slot)
+        return slot
 
-    def _ended(self, place: Place, _: "asyncio.Task[None]") -> None:
-        self._tries.pop(place, None)
+    def _ended(self, slot: _Try, _: "asyncio.Task[None]") -> None:
+        self._tries.discard(slot)
         self.wake()
 
     async def _see_off(self, queued: Queued) -> None:
@@ -269,7 +242,11 @@ class Outgoing:
             await self._give_up(queued, f"This version of Tocsin cannot read what is stored ({type(error).__name__}).")
             return
         try:
-            event = await self._say(post, queued.key)
+            event = await self._say(post, queued.key, SEND_MAY_TAKE_S + (BRINGING_TAKES_S if _carries(queued) else 0))
+        except Unbrought as error:
+            log.warning("a file is not there yet", place=str(place), row=row, error=str(error))
+            self._counts["retried"] += 1
+            self._wait_for_file(queued, error)
         except (Unreachable, StoreError) as error:  # the next try begins with what is most urgent by then
             log.warning("not sent yet", place=str(place), row=row, error=str(error))
             self._miss(place, error)
@@ -279,7 +256,7 @@ class Outgoing:
             log.warning("a bridge has broken off a post", place=str(place), row=row)
             self._miss(place, Unreachable(f"The bridge broke off ({type(error).__name__})."))
         except NetworkError as error:
-            self._hear()
+            self._absences.hear()
             await self._give_up(queued, str(error))
         except Exception as error:  # one post that nobody can send must not hold up all others, at every start again
             log.exception("a post broke its bridge", place=str(place), row=row)
@@ -288,14 +265,21 @@ class Outgoing:
             else:
                 await self._give_up(queued, repr(error))
         else:
-            self._hear()
-            await self._note(place, "sent", functools.partial(outbox.sent, row=row, event=event))
+            self._absences.hear()
+            await self._note(queued, "sent", functools.partial(outbox.sent, row=row, event=event))
+
+    def _wait_for_file(self, queued: Queued, error: Unbrought) -> None:
+        if _carries(queued):
+            rest = self._absences.longer(self._for_files.get(queued.place), error.retry_after)
+            self._for_files[queued.place] = rest
+        else:
+            self._absences.leave_alone(queued.place, str(error), error.retry_after)
 
     async def _give_up(self, queued: Queued, why: str) -> None:
         if _is_cancelled():  # what a bridge raises on being cancelled tells nothing of the post
             return
         log.error("never sent", place=str(queued.place), row=queued.row, error=why)
-        await self._note(queued.place, "failed", functools.partial(outbox.failed, row=queued.row, error=why))
+        await self._note(queued, "failed", functools.partial(outbox.failed, row=queued.row, error=why))
 
     async def say_without_the_disk(self, post: Post, key: str) -> bool:
         """Say what no disk has. Whether the network has taken it."""
@@ -309,55 +293,34 @@ class Outgoing:
             return False
         return True
 
-    async def _say(self, post: Post, key: str) -> str:
-        patience = asyncio.timeout(SEND_MAY_TAKE_S)
+    async def _say(self, post: Post, key: str, within_s: float) -> str:
+        patience = asyncio.timeout(within_s)
         try:
             async with patience:
                 return await self._bridge.send(post, key=key)
         except TimeoutError:
             if not patience.expired():
                 raise
-            raise Unreachable(f"It did not answer within {SEND_MAY_TAKE_S:.0f} s.") from None
+            raise Unreachable(f"It did not answer within {within_s:.0f} s.") from None
 
-    async def _note(self, place: Place, result: str, work: Callable[[Tx], None]) -> None:
+    async def _note(self, queued: Queued, result: str, work: Callable[[Tx], None]) -> None:
         """Have the disk know what became of a post. Where it does not take that, the post is tried again."""
         try:
             await self._store.write(work)
         except StoreError as error:
             log.error("the outbox has to wait", network=self._network, error=str(error))
-            self._leave_alone(place, str(error))
+            self._absences.leave_alone(queued.place, str(error))
             return
         self._counts[result] += 1
-        self._absences.pop(place, None)
-
-    def _hear(self) -> None:
-        """The network answered, whatever it said."""
-        self._quiet = None
-        self._unanswered.clear()
+        self._absences.end(queued.place)
+        if queued.lane is Lane.TALK:
+            self._for_files.pop(queued.place, None)
 
     def _miss(self, place: Place, error: Exception) -> None:
-        """A place did not take a post, and perhaps the whole network does not answer."""
+        """A place did not take a post."""
         self._counts["retried"] += 1
-        asked = error.retry_after if isinstance(error, Unreachable) else None
-        self._leave_alone(place, str(error), asked)
+        self._absences.miss(place, error)
         self._put_off.add(place)
-        if not isinstance(error, Unreachable):
-            return
-        self._unanswered.add(place)
-        if len(self._unanswered) >= PLACES_DOWN and (self._quiet is None or self._quiet.until <= self._clock()):
-            self._quiet, self._spare = self._longer(self._quiet), True
-            log.warning("the network does not answer", network=self._network, seconds=round(self._quiet.wait, 1))
-
-    def _leave_alone(self, place: Place, error: str, asked: float | None = None) -> None:
-        last = self._absences.get(place)
-        rest = self._longer(last.rest if last else None, asked)
-        self._absences[place] = _Absence(rest, last.since if last else self._today(), error)
-
-    def _longer(self, last: _Rest | None, asked: float | None = None) -> _Rest:
-        wait = FIRST_WAIT_S if last is None else min(last.wait * 2, LONGEST_WAIT_S)
-        spread = 0.5 + self._draw() / 2
-        seconds = max(FIRST_WAIT_S * spread, min(asked, LONGEST_ASKED_S)) if asked else wait * spread
-        return _Rest(self._clock() + seconds, wait)
 
     async def _condense(self, now: float) -> None:
         """Have crowds become digests: where a place did not take a post, or takes them too slowly."""
@@ -379,12 +342,18 @@ class Outgoing:
             )
         self._put_off -= put_off
         self._counted = now
-        there = {each.place for each in waiting} | self._tries.keys()
-        for place in self._absences.keys() - there:  # what waited for it was discarded
-            del self._absences[place]
-        self._hurried = {
-            place: at for place, at in self._hurried.items() if place in self._absences or place in self._tries
-        }
+        under_way = {each.place for each in self._tries}
+        there = {each.place for each in waiting} | under_way
+        for place in {*self._absences.places} - there:  # what waited for it was discarded
+            self._absences.end(place)
+        self._for_files = {place: rest for place, rest in self._for_files.items() if place in there}
+        known = {*self._absences.places} | under_way
+        self._hurried = {place: at for place, at in self._hurried.items() if place in known}
+
+
+def _carries(queued: Queued) -> bool:
+    """Whether it is a file that people have sent."""
+    return queued.lane is Lane.TALK and (queued.subject or "").startswith(said.FILE)
 
 
 def _nothing(_: Tx) -> None:

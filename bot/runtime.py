@@ -175,7 +175,7 @@ async def _run_parts(store: Store, key: PrivateKey, live: Live, reload: asyncio.
     claims = Claims(store, settings.bot.alarms, queued=queued)
     alerts = Alerts(
         store,
-        lambda: [Sink(each.places, each.alerts) for each in live.channels.all if each.alerts is not None],
+        lambda: [Sink(each.spoken_at, each.alerts) for each in live.channels.all if each.alerts is not None],
         root,
         knows=bell.knows,
         connected=lambda: link.connected and f"{root}/alert-active/+/+" not in link.refused,

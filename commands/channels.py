@@ -1,6 +1,7 @@
 """`!channels`, `!link`, `!unlink`: which places are one conversation, and what waits for each of them."""
 
 import time
+from collections.abc import Sequence
 
 from bot.desk.authority import Action
 from bot.desk.call import Call
@@ -24,14 +25,18 @@ async def show(call: Call) -> Document:
     if not channels:
         return document(text("No places are linked. To link this one with another: ", mono("!link PLACE")))
     waits: dict[str, tuple[int, float]] = {}
+    entries = [place for channel in channels for place in channel.places]
     for each in await call.system.store.read(outbox.waiting_at):
-        count, oldest = waits.get(str(each.place), (0, each.oldest))
-        waits[str(each.place)] = (count + each.count, min(oldest, each.oldest))
+        name = _entry(entries, each.place)
+        count, oldest = waits.get(name, (0, each.oldest))
+        waits[name] = (count + each.count, min(oldest, each.oldest))
     refused: dict[str, str] = {}
     for failure in await call.system.store.read(lambda tx: outbox.failures(tx, MOST_FAILURES)):
         if failure.lane is Lane.TALK:
-            refused.setdefault(str(failure.place), f"refused: {failure.error}")
-    troubles = {str(away.place): away.error for way_out in call.system.ways_out.values() for away in way_out.away()}
+            refused.setdefault(_entry(entries, failure.place), f"refused: {failure.error}")
+    troubles = {
+        _entry(entries, away.place): away.error for way_out in call.system.ways_out.values() for away in way_out.away()
+    }
     now = time.time()
     rows: list[tuple[Span | str, ...]] = []
     for channel in channels:
@@ -60,6 +65,12 @@ async def unlink(call: Call, place: str = "") -> Document:
     parted = _place(place) if place else call.message.place
     channel = await call.system.linking.unlink(call.system.store, parted, call.person)
     return document(text("Parted: ", mono(str(parted)), " is not in ", mono(channel.name), " any more."))
+
+
+def _entry(entries: Sequence[Place], place: Place) -> str:
+    """The place as it is listed: a topic of a whole is one of its own only where it is listed, too."""
+    wholes = (whole for whole in entries if whole.topic_of(place) is not None)
+    return str(place if place in entries else next(wholes, place))
 
 
 def _place(word: str) -> Place:

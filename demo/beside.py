@@ -68,7 +68,9 @@ def content(
     return {"msgtype": kind, "body": caption or name, "filename": name, "info": info, **where}
 
 
-async def send_file(who: Operator, room: str, name: str, data: bytes, **more: str) -> str:
+async def send_file(
+    who: Operator, room: str, name: str, data: bytes, *, relates: Mapping[str, Any] | None = None, **more: str
+) -> str:
     """Send a file into an encrypted room, as clients do, and return its event."""
-    said = content(name, data, {"file": await sealed(who, data)}, **more)
+    said = content(name, data, {"file": await sealed(who, data), **(relates or {})}, **more)
     return await who.say(room, said.pop("body"), **said)

@@ -87,7 +87,7 @@ class Odd:
                 if isinstance(answer, asyncio.Event):
                     await answer.wait()
                 if isinstance(answer, bytes):
-                    return web.Response(body=answer, status=self.statuses.get(begin, self.status))
+                    return web.Response(body=answer, status=self.statuses.get(begin, self.status), headers=self.headers)
                 return web.json_response(answer, status=self.statuses.get(begin, self.status))
         return web.json_response({"one_time_key_counts": {"signed_curve25519": 50}})
 

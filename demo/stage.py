@@ -12,7 +12,7 @@ from typing import Literal, Self
 from bot.bridge import Office, Unreadable
 from bot.identities import Identities
 from bot.keys import DATABASE
-from bot.store import Store, inbox
+from bot.store import Store
 from bot.words.document import document
 from bot.words.message import Change, Lane, Message, Place, Post, Reaction
 from bot.words.people import Account, People, Person, Role
@@ -20,6 +20,7 @@ from bridges.matrix.bridge import MatrixBridge
 from bridges.matrix.settings import MatrixSettings
 from bridges.matrix.waiting import KEY_MAY_TAKE_S
 from demo.homeserver import Homeserver
+from demo.inlet import Batch, StoredInlet
 from demo.operator import Operator
 
 SOON_S = 20.0
@@ -32,15 +33,17 @@ def says(room: str, words: str, reply_to: str | None = None, *, edits: str | Non
     return Post(Place("matrix", room), document(words), Lane.ANSWER, reply_to, edits=edits)
 
 
-class Inbox:
+class Inbox(StoredInlet):
     """The inbox of a real store, which can be told to fail once, or to hang."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store, "matrix")
         self.arrived: asyncio.Queue[Message] = asyncio.Queue()
         self.changed: asyncio.Queue[Change] = asyncio.Queue()
         self.unreadable: asyncio.Queue[Unreadable] = asyncio.Queue()
         self.reacted: asyncio.Queue[Reaction] = asyncio.Queue()
+        self.own: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        """Keys of the bot's posts, and their events."""
         self.fail: Exception | None = None
         self.hung: asyncio.Event | None = None
         self.offered: asyncio.Queue[str] = asyncio.Queue()
@@ -50,43 +53,33 @@ class Inbox:
         self.troubles: dict[str, str] = {}
         """What was wrong with the bridge's own disk then, by text; empty where nothing was."""
 
-    async def accept(
-        self,
-        messages: Sequence[Message],
-        *,
-        cursor: str,
-        changes: Sequence[Change] = (),
-        unreadable: Sequence[Unreadable] = (),
-        reactions: Sequence[Reaction] = (),
-    ) -> None:
+    async def take(self, batch: Batch) -> None:
         """Take a batch, unless a test wants it otherwise."""
-        for message in messages:
+        for message in batch.messages:
             self.offered.put_nowait(message.text)
-        if messages and self.fail is not None:
+        if batch.messages and self.fail is not None:
             failure, self.fail = self.fail, None
             raise failure
-        if messages and self.hung is not None:
+        if batch.messages and self.hung is not None:
             self.hung.set()
             await asyncio.Event().wait()
-        await self._store.write(lambda tx: inbox.accept(tx, "matrix", messages, cursor, changes))
-        for message in messages:
+        await self.keep(batch)
+        for message in batch.messages:
             self.arrived.put_nowait(message)
-        for change in changes:
+        for change in batch.changes:
             self.changed.put_nowait(change)
-        for each in unreadable:
+        for each in batch.unreadable:
             self.unreadable.put_nowait(each)
-        for reaction in reactions:
+        for reaction in batch.reactions:
             self.reacted.put_nowait(reaction)
+        for known in batch.own.items():
+            self.own.put_nowait(known)
 
     async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
         """Note what was told to go before the disk."""
         for message in messages:
             self.troubles[message.text] = trouble
             self.hurried.put_nowait(message.text)
-
-    async def cursor(self) -> str | None:
-        """Where the next batch begins."""
-        return await self._store.read(lambda tx: inbox.cursor(tx, "matrix"))
 
     async def next(self) -> Message:
         """The next message that was taken."""

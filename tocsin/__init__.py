@@ -15,6 +15,7 @@ from bot.bridge import (
     Plugin,
     Reach,
     Sender,
+    Topics,
     Unreadable,
     Verifying,
 )
@@ -62,7 +63,7 @@ from bot.words.errors import (
     UsageError,
 )
 from bot.words.html import to_html
-from bot.words.message import Change, Lane, Message, Place, Post, Reaction, Standing
+from bot.words.message import Change, Lane, Message, Moved, Place, Post, Reaction, Standing
 from bot.words.pages import Bound, split
 from bot.words.people import Account, People, Person, Role
 from bot.words.plain import to_plain
@@ -100,6 +101,7 @@ __all__ = [
     "Linked",
     "Longest",
     "Message",
+    "Moved",
     "NetworkError",
     "Office",
     "Patient",
@@ -131,6 +133,7 @@ __all__ = [
     "Text",
     "TocsinError",
     "Tone",
+    "Topics",
     "Tx",
     "Unreachable",
     "Unreadable",

@@ -13,8 +13,8 @@ from bot.desk.limits import Limit
 AT_ONCE, PER_SECOND = 60, 5.0
 """What one channel passes on. More of it is a loop, or a flood."""
 OF_ONE_AT_ONCE, OF_ONE_PER_SECOND = 30, 2.0
-LATE_AT_ONCE = 1_000
-"""What waited while the bot was away has been said over a long time."""
+LATE_AT_ONCE, LATE_OF_ONE_AT_ONCE = 1_000, 200
+"""What waited while the bot was away has been said over a long time. How long ago, its writer's own server tells."""
 CALM_S = 60.0
 """After so long without one a flood is over."""
 REMEMBERED = 10_000
@@ -37,6 +37,7 @@ class Allowance:
         self._channel = Limit(AT_ONCE, PER_SECOND, clock=clock)
         self._writer = Limit(OF_ONE_AT_ONCE, OF_ONE_PER_SECOND, clock=clock)
         self._late = Limit(LATE_AT_ONCE, PER_SECOND, clock=clock)
+        self._late_writer = Limit(LATE_OF_ONE_AT_ONCE, OF_ONE_PER_SECOND, clock=clock)
         self._stemmed: dict[Hashable, float] = {}
         """When something was not passed on last, by channel or by place."""
         self._decided: collections.OrderedDict[Hashable, tuple[str, Verdict]] = collections.OrderedDict()
@@ -68,7 +69,7 @@ class Allowance:
 
     def _judge(self, channel: str, writer: Hashable, *, is_late: bool) -> Verdict:
         if is_late:
-            passes = self._late.take(channel)
+            passes = self._late_writer.take((channel, writer)) and self._late.take(channel)
         else:
             passes = self._writer.take((channel, writer)) and self._channel.take(channel)
         return Verdict.PASSES if passes else self._stem(channel)

@@ -8,7 +8,7 @@ import structlog
 
 from bot.channels.channel import Channel
 from bot.channels.channels import Channels
-from bot.store import Store, Tx, audit, links, outbox
+from bot.store import Store, Tx, audit, links, moving, outbox
 from bot.store.links import Link
 from bot.words.document import Document, Tone, document, strong, text
 from bot.words.errors import Refused, StoreError, UsageError
@@ -30,8 +30,13 @@ class Linking:
         self._changing = asyncio.Lock()
 
     async def read(self, store: Store) -> None:
-        """What was linked before this start."""
+        """What was linked before this start, and what places are called by now."""
         self._channels.link(await store.read(links.everything))
+        self._channels.call(await store.read(moving.names))
+        stale = self._channels.stale_names()
+        if stale:
+            await store.write(lambda tx: moving.forget_names(tx, stale))
+            self._channels.call(await store.read(moving.names))
 
     async def link(self, store: Store, here: Place, there: Place, person: Person) -> Channel:
         """Make one conversation of two places. Raises Refused where that cannot be."""
@@ -49,15 +54,15 @@ class Linking:
             told = text(strong("Linked", Tone.WARN), f" by {person.name}: what is said in one place of the channel ")
             told = text(*told.spans, f"{channel.name} is said in the others: {', '.join(map(str, channel.places))}.")
 
-            def write(tx: Tx) -> None:
+            def write(tx: Tx) -> list[Link]:
                 for each in new:
                     links.put(tx, each)
                 self._note(tx, "linked", channel.name, [each.place for each in new], person)
                 _tell(tx, channel, document(told))
                 self._channels.announce(tx, now)  # before a word leaves a room
+                return links.everything(tx)  # one may be called otherwise by now
 
-            await store.write(write)
-            await self._take(store, (*kept, *new))
+            await self._take(store, await store.write(write))
             return channel
 
     async def unlink(self, store: Store, place: Place, person: Person) -> Channel:
@@ -66,6 +71,8 @@ class Linking:
             channel = self._channels.of(place)
             if channel is None:
                 raise Refused(f"{place} is in no channel.", hint="!channels shows which places are.")
+            if (entry := channel.entry(place)) is not None and entry != place:
+                raise Refused(f"{place} is in {channel.name} with all topics.", hint=f"!unlink {entry} parts them all.")
             if any(place in each.places for each in self._channels.filed):
                 raise Refused(
                     f"{place} is in the channel {channel.name} by the configuration file.",
@@ -76,14 +83,14 @@ class Linking:
                 kept = [each for each in kept if each.channel != channel.name]  # the other place is alone now
             words = text(strong("Parted", Tone.WARN), f" by {person.name}: {place} is not in {channel.name} any more.")
 
-            def write(tx: Tx) -> None:
+            def write(tx: Tx) -> list[Link]:
                 for each in {each.place for each in self._channels.links} - {each.place for each in kept}:
                     links.drop(tx, each)
                 self._note(tx, "unlinked", channel.name, [place], person)
                 _tell(tx, channel, document(words))
+                return links.everything(tx)
 
-            await store.write(write)
-            await self._take(store, kept)
+            await self._take(store, await store.write(write))
             return channel
 
     async def _take(self, store: Store, linked: Iterable[Link]) -> None:
@@ -95,7 +102,7 @@ class Linking:
             log.error("rooms are not told what leaves them", error=error.what)
 
     def _new_links(self, here: Place, there: Place, person: Person) -> list[Link]:
-        mine, theirs = self._channels.of(here), self._channels.of(there)
+        mine, theirs = self._channels.exactly(here), self._channels.exactly(there)
         if mine is not None and theirs is not None:
             same = mine.name == theirs.name
             what = f"They are one channel already: {mine.name}." if same else f"{there} is in {theirs.name} already."
@@ -103,8 +110,14 @@ class Linking:
         channel = mine or theirs
         if channel is not None and len(channel.places) >= MOST_PLACES:
             raise Refused(f"{channel.name} has {len(channel.places)} places already.", hint="!unlink PLACE parts one.")
+        together = Channel("", (*(channel.places if channel else ()), here, there))
+        if together.overlaps(here) or together.overlaps(there):
+            raise Refused(
+                f"{here} would be one conversation with {there}, and a topic in it twice: by itself, and with all.",
+                hint="!channels shows which places are linked; !unlink PLACE parts one.",
+            )
         name = channel.name if channel else self._unused_name()
-        return [Link(name, place, person.name) for place in (here, there) if self._channels.of(place) is None]
+        return [Link(name, place, person.name) for place in (here, there) if self._channels.exactly(place) is None]
 
     def _unused_name(self) -> str:
         taken = {each.name for each in self._channels.all} | {each.channel for each in self._channels.links}
@@ -118,5 +131,5 @@ class Linking:
 
 def _tell(tx: Tx, channel: Channel, words: Document) -> None:
     """All who are heard elsewhere from now on, or no longer, know it."""
-    for place in channel.places:
+    for place in channel.spoken_at:
         outbox.queue(tx, Post(place, words, Lane.ALERT))

@@ -199,7 +199,7 @@ class Desk:
         """What is there is dealt with from there, also if it is heard once more beside the stream."""
         try:
             async with asyncio.timeout(LOOK_MAY_TAKE_S):
-                return await self._store.read(lambda tx: inbox.has(tx, message))
+                return await self._store.read(lambda tx: inbox.has(tx, message.place, message.event))
         except (StoreError, TimeoutError):
             return True
 

@@ -88,7 +88,9 @@ class Live:
         self.authority = LiveAuthority(settings.people, settings.bot.run_from)
         self.catalogue = LiveCatalogue.installed(settings.commands)
         self.stop_keys = stop_keys
-        self.channels = Channels(settings.channels, settings.people, is_encrypted=settings.is_encrypted)
+        self.channels = Channels(
+            settings.channels, settings.people, is_encrypted=settings.is_encrypted, is_threaded=settings.is_threaded
+        )
         self._taken = Rights.of(settings, frozenset(), ())
 
     def take(self, rights: Rights) -> None:

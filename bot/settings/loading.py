@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from bot.bridge import Plugin, find_plugins
+from bot.bridge import Plugin, Topics, find_plugins
 from bot.channels import Channel
 from bot.desk.command import NAME
 from bot.fleet.registry import Listed
@@ -77,6 +77,10 @@ class Settings:
             return False
         plugin, section = self.bridges[place.network]
         return plugin.is_encrypted(section, place)
+
+    def is_threaded(self, place: Place) -> bool:
+        """Whether a place shows topics as threads."""
+        return place.network in self.bridges and self.bridges[place.network][0].topics is Topics.THREADS
 
     def place_mistake(self, place: Place) -> str:
         """Why nothing that people say has this place, where its network is configured."""
@@ -228,6 +232,8 @@ class _Reading:
                 holder = holders.setdefault(place, name)
                 if holder != name:
                     self.wrong(("channels", name, "places"), f"{place} is in the channel {holder} already")
+                if any(whole.topic_of(place) is not None for whole in channel.places):
+                    self.wrong(("channels", name, "places"), f"{place} is there already, with all topics")
 
     def refuse_places_by_other_names(self, plugins: Mapping[str, Plugin[Any]]) -> None:
         """What is said there would not be known as said there, and would be passed on to nobody."""
@@ -280,7 +286,13 @@ def _place_mistake(place: Place, plugin: Plugin[Any] | None, mqtt: BaseModel | N
     """Why nothing that people say has this place, as its network says it, and as we do: topics of ours are none."""
     if place.network == "mqtt" and isinstance(mqtt, MqttSettings) and f"{place.id}/".startswith(f"{mqtt.root}/"):
         return f"must not be under {mqtt.root}: there the bot talks to components"
-    return plugin.place_mistake(place) if plugin else ""
+    if plugin is None or not place.is_whole:
+        return plugin.place_mistake(place) if plugin else ""
+    if plugin.topics is not Topics.PLACES:
+        return f"must be one place: {place.network} has no topics that are places of their own"
+    if place.id.count("/") > 1:
+        return f"must be all topics of a channel, such as {place.network}:4/*"
+    return plugin.place_mistake(place.with_topic("topic"))
 
 
 def _one(parts: Mapping[Key, BaseModel], name: str, model: type[S]) -> S:

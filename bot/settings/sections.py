@@ -130,6 +130,20 @@ def _place(place: object, info: ValidationInfo) -> Place:
     return parsed
 
 
+def _commanding(network: str, info: ValidationInfo) -> str:
+    if network == "mqtt":
+        raise ValueError("must be a network of people: nothing that is said on mqtt is ever a command")
+    return _configured(network, info)
+
+
+def _one_place(place: object, info: ValidationInfo) -> Place:
+    """Where something is said: not all topics of a channel at once."""
+    parsed = _place(place, info)
+    if parsed.is_whole:
+        raise ValueError("must be one place, not all topics of a channel")
+    return parsed
+
+
 def _key(key: str) -> str:
     try:
         PublicKey.parse(key)
@@ -208,9 +222,9 @@ class BotSettings(Section):
     """How it is called on MQTT."""
     folder: ConfiguredPath = Path("state")
     """Where its database and its keys are, seen from the configuration file."""
-    alarms: Annotated[tuple[Annotated[Place, BeforeValidator(_place)], ...], AfterValidator(_once)] = ()
+    alarms: Annotated[tuple[Annotated[Place, BeforeValidator(_one_place)], ...], AfterValidator(_once)] = ()
     """Where the bot speaks of itself: a disk that fills, a part that fails. Who names a place twice hears once."""
-    run_from: frozenset[Annotated[str, AfterValidator(_configured)]] = frozenset()
+    run_from: frozenset[Annotated[str, AfterValidator(_commanding)]] = frozenset()
     """Networks whose named accounts may run commands, though nothing there is end to end. Nothing dangerous."""
 
 
@@ -258,7 +272,7 @@ class AuditSettings(Section):
     """On another disk or machine; none is in the bot's own folder."""
     witness_mqtt: Flag = True
     """The broker keeps the newest one."""
-    witness_places: Annotated[tuple[Annotated[Place, BeforeValidator(_place)], ...], AfterValidator(_once)] = ()
+    witness_places: Annotated[tuple[Annotated[Place, BeforeValidator(_one_place)], ...], AfterValidator(_once)] = ()
     """Where people have them."""
 
 

@@ -8,9 +8,9 @@ from bot.store.reporting import Whom
 from bot.store.store import Tx
 
 GOES = (
-    ("said", "DELETE FROM said WHERE network = ? AND place = ? AND event = ?", ("network", "place", "event")),
+    ("said", "DELETE FROM said WHERE network = ? AND event = ?", ("network", "event")),
     ("link", "UPDATE link SET person = '(forgotten)' WHERE network = ? AND place = ?", ("network", "place")),
-    ("reaction", "DELETE FROM reaction WHERE network = ? AND place = ? AND own = ?", ("network", "place", "own")),
+    ("reaction", "DELETE FROM reaction WHERE network = ? AND own = ?", ("network", "own")),
     ("outbox", "UPDATE outbox SET document = x'', digest = NULL, reply_to = NULL WHERE id = ?", ("id",)),
     (
         "told_to",

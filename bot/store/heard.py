@@ -21,6 +21,12 @@ class Heard:
     """When it came, on the clock of its network."""
 
 
+def place_of(tx: Tx, network: str, event: str) -> Place | None:
+    """Where a message stands now."""
+    row = tx.execute("SELECT place FROM inbox WHERE network = ? AND event = ?", (network, event)).fetchone()
+    return None if row is None else Place(network, row[0])
+
+
 def heard_as(tx: Tx, network: str, begin: str) -> list[Heard]:
     """The messages whose events begin so."""
     # Nothing that begins so stands behind the last character that there is.

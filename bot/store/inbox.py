@@ -5,8 +5,9 @@ import hashlib
 import time
 from collections.abc import Sequence
 
+from bot.store import moving
 from bot.store.store import Tx
-from bot.words.message import Change, Message, Place, Standing
+from bot.words.message import Change, Message, Moved, Place, Standing
 from bot.words.people import Account
 
 MOST_AT_ONCE = 1000
@@ -53,20 +54,30 @@ class Open:
     """When the one that waits longest came."""
 
 
-def accept(
-    tx: Tx, network: str, messages: Sequence[Message], cursor: str, changes: Sequence[Change] = ()
+def accept(  # what one batch of a network brings
+    tx: Tx,
+    network: str,
+    messages: Sequence[Message],
+    cursor: str,
+    changes: Sequence[Change] = (),
+    moves: Sequence[Moved] = (),
 ) -> list[Received]:
-    """Put messages into the inbox, note which were changed, and move the network's cursor on. Returns what is new."""
+    """Put messages into the inbox, note which were moved and changed, and move the network's cursor on.
+
+    Returns what is new.
+    """
     now = time.time()
     (newest,) = tx.execute("SELECT coalesce(max(id), 0) FROM inbox").fetchone()
     taken = tx.executemany(
         _INSERT, [_values(network, row, message, now) for row, message in enumerate(messages, start=newest + 1)]
     )
-    tx.executemany(
-        "UPDATE inbox SET edited = 1 WHERE network = ?1 AND (event = ?2 OR planned_by = ?2) AND place = ?3"
-        " AND state <> 'done' AND (?4 OR account = ?5)",
-        [(network, change.event, change.place.id, change.removed, change.account.id) for change in changes],
-    )
+    for moved in moves:
+        moving.in_inbox(tx, moved)
+    for said in ("network = ?1 AND event = ?2", "+network = ?1 AND planned_by = ?2"):  # the plus: look at what is open
+        tx.executemany(
+            f"UPDATE inbox SET edited = 1 WHERE {said} AND place = ?3 AND state <> 'done' AND (?4 OR account = ?5)",  # noqa: S608 - our own words
+            [(network, change.event, change.place.id, change.removed, change.account.id) for change in changes],
+        )
     tx.execute(
         "INSERT INTO cursor (network, token) VALUES (?, ?) ON CONFLICT (network) DO UPDATE SET token = excluded.token",
         (network, cursor),
@@ -114,9 +125,9 @@ def take_in(tx: Tx, message: Message) -> int | None:
     return None if found is None else found[0]
 
 
-def has(tx: Tx, message: Message) -> bool:
-    """Whether a message is there, dealt with or not."""
-    said = (message.place.network, message.event)
+def has(tx: Tx, place: Place, event: str) -> bool:
+    """Whether a message of a place's network is there, dealt with or not."""
+    said = (place.network, event)
     return tx.execute("SELECT 1 FROM inbox WHERE network = ? AND event = ?", said).fetchone() is not None
 
 

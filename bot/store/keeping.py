@@ -91,15 +91,13 @@ def sweep(tx: Tx, now: float, most: int = MOST_AT_ONCE) -> Swept:
         ),
         said=_change(
             tx,
-            "DELETE FROM said WHERE (network, place, event) IN"
-            " (SELECT network, place, event FROM said WHERE at < ? LIMIT ?)",
+            "DELETE FROM said WHERE (network, event) IN (SELECT network, event FROM said WHERE at < ? LIMIT ?)",
             now - LINKS_S,
             most,
         ),
         reactions=_change(
             tx,
-            "DELETE FROM reaction WHERE (network, place, own) IN"
-            " (SELECT network, place, own FROM reaction WHERE at < ? LIMIT ?)",
+            "DELETE FROM reaction WHERE (network, own) IN (SELECT network, own FROM reaction WHERE at < ? LIMIT ?)",
             now - LINKS_S,
             most,
         ),

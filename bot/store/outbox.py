@@ -1,13 +1,14 @@
 """What is to be said. A row stays until its network has confirmed it; nothing that waits is dropped unseen.
 
-At a place one post is on its way at a time: the first of a lane, by row. So the words of a lane's first waiting row
-are never touched, and a row that comes to wait again, or in another lane, gets a new number at the end.
+At a place one post is on its way at a time, and a file beside it: the first of a lane, by row. So the words of a lane's
+first waiting row are never touched, and a row that comes to wait again, or in another lane, gets a new number at the
+end.
 """
 
 import dataclasses
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -22,6 +23,8 @@ KEPT_AS_THEY_ARE = 5
 """The newest ones, which no digest takes in."""
 MOST_IN_ONE_DIGEST = 1000
 """How many rows are taken in at once. The next call takes the rest."""
+THREAD = "thread "
+"""What a post is about with which a thread begins, and the thread's topic."""
 MAY_BE_CONDENSED = frozenset({Lane.ANSWER, Lane.ALERT, Lane.PROGRESS})
 
 
@@ -39,11 +42,14 @@ class Queued:
     subject: str | None = None
     edits: str | None = None
     """The event of what was last said here on the same subject."""
+    thread: str | None = None
+    """The event that the thread of its topic begins with here."""
 
     @property
     def post(self) -> Post:
         """What is to be said. Raises ValueError where another version has stored what this one cannot read."""
-        return Post(self.place, packed.load(self.stored), self.lane, self.reply_to, self.subject, self.edits)
+        words = packed.load(self.stored)
+        return Post(self.place, words, self.lane, self.reply_to, self.subject, edits=self.edits, thread=self.thread)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,7 +84,8 @@ def new_key() -> str:
 def queue(tx: Tx, post: Post, key: str | None = None, *, is_first: bool = False) -> str:
     """Say it as soon as its network takes it. Returns the post's key; raises ValueError for what is no document.
 
-    A post on a subject takes the place of an unsent one on the same subject, if that cannot be on its way already.
+    A post on a subject takes the place of an unsent one on the same subject, if that cannot be on its way already. It
+    is then as urgent as the more urgent of the two: who waits for an answer does not wait behind all progress.
     New words always have a new key: the network may have seen the old one. Who knows that nothing was ever said there
     on this subject may say so: then none is looked for.
     """
@@ -94,32 +101,38 @@ def queue(tx: Tx, post: Post, key: str | None = None, *, is_first: bool = False)
         ).fetchone()
         if overtaken is not None:
             tx.execute(
-                "UPDATE outbox SET id = iif(lane = ?1, id, (SELECT max(id) + 1 FROM outbox)), lane = ?1, key = ?2,"
-                " document = ?3, reply_to = coalesce(?4, reply_to), answers = coalesce(?5, answers) WHERE id = ?6",
+                "UPDATE outbox SET id = iif(lane <= ?1, id, (SELECT max(id) + 1 FROM outbox)), lane = min(lane, ?1),"
+                " key = ?2, document = ?3, reply_to = coalesce(?4, reply_to), answers = coalesce(?5, answers)"
+                " WHERE id = ?6",
                 (lane, key, stored, post.reply_to, post.answers, *overtaken),
             )
             return key
     tx.execute(
-        "INSERT INTO outbox (key, lane, network, place, document, reply_to, answers, subject, queued)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (key, lane, network, place, stored, *_answered(tx, post, is_first=is_first), post.subject, time.time()),
+        "INSERT INTO outbox (key, lane, network, place, document, reply_to, answers, topic, subject, queued)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (key, lane, network, place, stored, *_belonging(tx, post, is_first=is_first), post.subject, time.time()),
     )
     return key
 
 
-def _answered(tx: Tx, post: Post, *, is_first: bool) -> tuple[str | None, str | None]:
-    """What it answers. What people said and edit answers what it has answered."""
-    if is_first or post.lane is not Lane.TALK or post.subject is None or post.reply_to or post.answers:
-        return post.reply_to, post.answers
+def _belonging(tx: Tx, post: Post, *, is_first: bool) -> tuple[str | None, str | None, str | None]:
+    """What it answers, and its topic. What people said and edit stays where it was."""
+    belonging = post.reply_to, post.answers, post.topic
+    if is_first or post.lane is not Lane.TALK or post.subject is None or any(belonging):
+        return belonging
     before = tx.execute(
-        "SELECT reply_to, answers FROM outbox WHERE network = ? AND place = ? AND subject = ? ORDER BY id DESC LIMIT 1",
+        "SELECT reply_to, answers, topic FROM outbox WHERE network = ? AND place = ? AND subject = ?"
+        " ORDER BY id DESC LIMIT 1",
         (post.place.network, post.place.id, post.subject),
     ).fetchone()
-    return before or (None, None)
+    return before or belonging
 
 
-def heads(tx: Tx, network: str, busy: Sequence[str], most: int) -> list[Queued]:
-    """The most urgent post of each place that is not busy, the most urgent place first."""
+def heads(tx: Tx, network: str, busy: Sequence[str], most: int, *, held: Sequence[str] = ()) -> list[Queued]:
+    """The most urgent post of each place that is not busy, the most urgent place first.
+
+    Where talk is held up, that of another lane.
+    """
     rows = tx.execute(
         "WITH RECURSIVE"
         " at (place) AS ("
@@ -129,15 +142,16 @@ def heads(tx: Tx, network: str, busy: Sequence[str], most: int) -> list[Queued]:
         " head (id, lane) AS ("
         "  SELECT id, lane FROM at JOIN outbox ON id = ("
         "   SELECT id FROM outbox WHERE network = ?1 AND state = 'waiting' AND place = at.place"
-        "   ORDER BY lane, id LIMIT 1)"
+        "   AND lane < iif(at.place IN (SELECT value FROM json_each(?4)), ?5, ?5 + 1) ORDER BY lane, id LIMIT 1)"
         "  WHERE at.place NOT IN (SELECT value FROM json_each(?2)) ORDER BY outbox.lane, id LIMIT ?3)"
         " SELECT mine.id, key, mine.place, mine.lane, document, iif(answers IS NULL, reply_to, ("
         "  SELECT event FROM outbox WHERE network = ?1 AND place = mine.place AND subject = mine.answers"
         "  AND state = 'sent' ORDER BY id DESC LIMIT 1)), subject, iif(subject IS NULL, NULL, ("
         "  SELECT event FROM outbox WHERE network = ?1 AND place = mine.place AND subject = mine.subject"
-        "  AND state = 'sent' ORDER BY id DESC LIMIT 1))"
+        "  AND state = 'sent' ORDER BY id DESC LIMIT 1)), iif(mine.topic IS NULL, NULL, ("
+        "  SELECT nullif(event, '') FROM thread WHERE network = ?1 AND place = mine.place AND topic = mine.topic))"
         " FROM head JOIN outbox AS mine ON mine.id = head.id ORDER BY mine.lane, mine.id",
-        (network, orjson.dumps(list(busy)).decode(), most),
+        (network, orjson.dumps(list(busy)).decode(), most, orjson.dumps(list(held)).decode(), int(Lane.TALK)),
     )
     return [_queued(network, *row) for row in rows]
 
@@ -151,14 +165,30 @@ def sent(tx: Tx, row: int, event: str) -> None:
         (now, event, row),
     ).fetchall():
         if subject is not None:
-            origin = said.Said.of(subject)
+            origin = said.origin_in(tx, subject)
             if origin is not None:  # who answers the copy answers the original
                 said.link(tx, said.Said(Place(network, place), event), origin)
+            elif subject.startswith(THREAD):
+                tx.execute(
+                    "UPDATE thread SET event = ? WHERE network = ? AND place = ? AND topic = ?",
+                    (event, network, place, subject.removeprefix(THREAD)),
+                )
             tx.execute(
                 "UPDATE outbox SET state = 'merged', ended = ?, document = x''"
                 " WHERE network = ? AND place = ? AND subject = ? AND state = 'waiting' AND id < ?",
                 (now, network, place, subject, row),
             )
+
+
+def recognise(tx: Tx, network: str, own: Mapping[str, str]) -> None:
+    """Posts were seen on their network, by their keys, perhaps before it is known here that they were sent."""
+    for key, event in own.items():
+        row = tx.execute(
+            "SELECT place, subject FROM outbox WHERE key = ? AND network = ? AND subject IS NOT NULL", (key, network)
+        ).fetchone()
+        origin = said.origin_in(tx, row[1]) if row else None
+        if origin is not None:
+            said.link(tx, said.Said(Place(network, row[0]), event), origin)
 
 
 def spoke_of(tx: Tx, place: Place, subject: str) -> str | None:
@@ -293,5 +323,6 @@ def _queued(  # the columns, in their order
     reply_to: str | None,
     subject: str | None,
     edits: str | None = None,
+    thread: str | None = None,
 ) -> Queued:
-    return Queued(row, key, Place(network, place), Lane(lane), stored, reply_to, subject, edits)
+    return Queued(row, key, Place(network, place), Lane(lane), stored, reply_to, subject, edits, thread)

@@ -25,7 +25,7 @@ def note(tx: Tx, reaction: Reaction, origin: Said) -> None:
     """Somebody shows it. The same again changes nothing."""
     tx.execute(
         "INSERT INTO reaction (network, place, own, account, emoji, origin_network, origin_place, origin_event, at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (network, place, own) DO NOTHING",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (network, own) DO NOTHING",
         (
             reaction.place.network,
             reaction.place.id,
@@ -38,36 +38,49 @@ def note(tx: Tx, reaction: Reaction, origin: Said) -> None:
     )
 
 
-def find(tx: Tx, place: Place, own: str) -> Shown | None:
-    """What a reaction shows beside what, by the network's id of it."""
+def find_own(tx: Tx, network: str, own: str) -> tuple[Place, Shown] | None:
+    """Where a reaction is, and what it shows beside what, by the network's id of it."""
     row = tx.execute(
-        "SELECT emoji, origin_network, origin_place, origin_event FROM reaction"
-        " WHERE network = ? AND place = ? AND own = ?",
-        (place.network, place.id, own),
+        "SELECT place, emoji, origin_network, origin_place, origin_event FROM reaction WHERE network = ? AND own = ?",
+        (network, own),
     ).fetchone()
     if row is None:
         return None
-    emoji, network, id_, event = row
-    return Shown(Said(Place(network, id_), event), emoji)
+    place, emoji, origin_network, origin_place, event = row
+    return Place(network, place), Shown(Said(Place(origin_network, origin_place), event), emoji)
 
 
-def owns(tx: Tx, place: Place) -> list[str]:
-    """The network's ids of all that shows in a place."""
-    rows = tx.execute("SELECT own FROM reaction WHERE network = ? AND place = ?", (place.network, place.id))
-    return [own for (own,) in rows]
+def find(tx: Tx, place: Place, own: str) -> Shown | None:
+    """What a reaction shows beside what, where it is in this place."""
+    found = find_own(tx, place.network, own)
+    return found[1] if found is not None and found[0] == place else None
+
+
+def owns_on(tx: Tx, network: str) -> list[tuple[Place, str]]:
+    """The network's ids of all that shows on it, and where."""
+    rows = tx.execute("SELECT place, own FROM reaction WHERE network = ?", (network,))
+    return [(Place(network, place), own) for place, own in rows]
 
 
 def drop(tx: Tx, place: Place, own: str) -> None:
     """It is shown no more."""
-    tx.execute("DELETE FROM reaction WHERE network = ? AND place = ? AND own = ?", (place.network, place.id, own))
+    tx.execute("DELETE FROM reaction WHERE network = ? AND own = ? AND place = ?", (place.network, own, place.id))
+
+
+def beside(tx: Tx, origin: Said) -> list[Shown]:
+    """All that shows beside a message, whoever does so and wherever."""
+    rows = tx.execute(
+        "SELECT DISTINCT emoji FROM reaction WHERE origin_network = ? AND origin_event = ? ORDER BY emoji",
+        (origin.place.network, origin.event),
+    )
+    return [Shown(origin, emoji) for (emoji,) in rows]
 
 
 def places(tx: Tx, shown: Shown) -> frozenset[Place]:
     """Where anybody shows it."""
     rows = tx.execute(
-        "SELECT DISTINCT network, place FROM reaction"
-        " WHERE origin_network = ? AND origin_place = ? AND origin_event = ? AND emoji = ?",
-        (*_columns(shown.origin), shown.emoji),
+        "SELECT DISTINCT network, place FROM reaction WHERE origin_network = ? AND origin_event = ? AND emoji = ?",
+        (shown.origin.place.network, shown.origin.event, shown.emoji),
     )
     return frozenset(Place(network, id_) for network, id_ in rows)
 
@@ -75,9 +88,8 @@ def places(tx: Tx, shown: Shown) -> frozenset[Place]:
 def others(tx: Tx, shown: Shown) -> int:
     """How many other things are shown beside the same message."""
     (count,) = tx.execute(
-        "SELECT count(DISTINCT emoji) FROM reaction"
-        " WHERE origin_network = ? AND origin_place = ? AND origin_event = ? AND emoji <> ?",
-        (*_columns(shown.origin), shown.emoji),
+        "SELECT count(DISTINCT emoji) FROM reaction WHERE origin_network = ? AND origin_event = ? AND emoji <> ?",
+        (shown.origin.place.network, shown.origin.event, shown.emoji),
     ).fetchone()
     return count
 

@@ -209,6 +209,8 @@ TABLES: Mapping[str, Find | str] = {
     "job": _jobs,
     "plan": _plans,
     "helm": _helm,
+    "thread": "which thread stands for which topic",
+    "renamed": "how places are called now",
     "picture": "what components have shown",
     "alert": "what components have raised",
     "person_key": _person_key,

@@ -1,14 +1,18 @@
-"""Which message is a copy of which: what was said in one place and passed on to another. A link is never changed."""
+"""Which message is a copy of which: what was said in one place and passed on to another.
+
+A message is known by its network and the network's own id of it. Its place may become another one: it is moved.
+"""
 
 import dataclasses
 import time
 
-import orjson
-
+from bot.store import heard
 from bot.store.store import Tx
 from bot.words.message import Place
 
-COPIES = "said "
+COPIES, FILE = "said ", "file "
+MOST_FILES = 10
+"""So many of a message are passed on."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -21,41 +25,66 @@ class Said:
     @property
     def subject(self) -> str:
         """What its copies are about: a newer copy of the same is an edit."""
-        return f"{COPIES}{orjson.dumps([self.place.network, self.place.id, self.event]).decode()}"
+        return f"{COPIES}{self.place.network}:{self.event}"
 
-    @classmethod
-    def of(cls, subject: str) -> "Said | None":
-        """The original, where something on this subject is a copy."""
-        if not subject.startswith(COPIES):
-            return None
-        network, place, event = orjson.loads(subject.removeprefix(COPIES))
-        return cls(Place(network, place), event)
+    def file(self, number: int) -> str:
+        """What the copies of a file of it are about. They are taken back with those of the words."""
+        return f"{FILE}{number} {self.subject}"
+
+    @property
+    def files(self) -> list[str]:
+        """The same, of all that it may have."""
+        return [self.file(number) for number in range(MOST_FILES)]
+
+
+def is_of_message(subject: str) -> bool:
+    """Whether this is said of a message: its words, or a file of it."""
+    before, _, rest = subject.partition(COPIES)
+    return bool(rest) and (not before or before.startswith(FILE))
+
+
+def origin_in(tx: Tx, subject: str) -> Said | None:
+    """The message that this is said of, its words or a file of it, where it stands now. None where nobody knows."""
+    if not is_of_message(subject):
+        return None
+    network, _, event = subject.partition(COPIES)[2].partition(":")
+    place = heard.place_of(tx, network, event)
+    return None if place is None else Said(place, event)
 
 
 def link(tx: Tx, copy: Said, origin: Said) -> None:
     """Know a message as a copy of another. The first word on it holds; the same again changes nothing."""
     tx.execute(
         "INSERT INTO said (network, place, event, origin_network, origin_place, origin_event, at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (network, place, event) DO NOTHING",
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (network, event) DO NOTHING",
         (*_columns(copy), *_columns(origin), time.time()),
     )
 
 
-def origin_of(tx: Tx, said: Said) -> Said | None:
-    """What this is a copy of, if it is one."""
+def copy(tx: Tx, network: str, event: str) -> tuple[Said, Said] | None:
+    """A copy as it stands now, and what it is one of."""
     row = tx.execute(
-        "SELECT origin_network, origin_place, origin_event FROM said WHERE network = ? AND place = ? AND event = ?",
-        _columns(said),
+        "SELECT place, origin_network, origin_place, origin_event FROM said WHERE network = ? AND event = ?",
+        (network, event),
     ).fetchone()
-    return None if row is None else _said(*row)
+    if row is None:
+        return None
+    place, *origin = row
+    return Said(Place(network, place), event), _said(*origin)
+
+
+def origin_of(tx: Tx, said: Said) -> Said | None:
+    """What this is a copy of, if it is one, and stands in this place."""
+    found = copy(tx, said.place.network, said.event)
+    return found[1] if found is not None and found[0] == said else None
 
 
 def copies_of(tx: Tx, origin: Said) -> list[Said]:
     """Where it was passed on to, place by place."""
     rows = tx.execute(
-        "SELECT network, place, event FROM said WHERE origin_network = ? AND origin_place = ? AND origin_event = ?"
+        "SELECT network, place, event FROM said WHERE origin_network = ? AND origin_event = ?"
         " ORDER BY network, place, event",
-        _columns(origin),
+        (origin.place.network, origin.event),
     )
     return [_said(*row) for row in rows]
 

@@ -319,6 +319,65 @@ STEPS = (
     ) STRICT;
     CREATE INDEX alert_cleared ON alert (cleared);
     """,
+    """
+    ALTER TABLE outbox ADD COLUMN topic TEXT;
+    DROP INDEX outbox_subject;
+    UPDATE outbox SET subject = substr(subject, 1, instr(subject, 'said [') + 4)
+        || json_extract(substr(subject, instr(subject, 'said [') + 5), '$[0]') || ':'
+        || json_extract(substr(subject, instr(subject, 'said [') + 5), '$[2]')
+        WHERE instr(subject, 'said [') AND json_valid(substr(subject, instr(subject, 'said [') + 5));
+    UPDATE outbox SET answers = 'said ' || json_extract(substr(answers, 6), '$[0]') || ':'
+        || json_extract(substr(answers, 6), '$[2]')
+        WHERE answers LIKE 'said [%' AND json_valid(substr(answers, 6));
+    CREATE INDEX outbox_subject ON outbox (subject, network, place, id) WHERE subject IS NOT NULL;
+    CREATE TABLE said_2 (
+        network        TEXT NOT NULL,
+        place          TEXT NOT NULL,
+        event          TEXT NOT NULL,
+        origin_network TEXT NOT NULL,
+        origin_place   TEXT NOT NULL,
+        origin_event   TEXT NOT NULL,
+        at             REAL NOT NULL,
+        PRIMARY KEY (network, event)
+    ) STRICT, WITHOUT ROWID;
+    INSERT OR IGNORE INTO said_2 SELECT * FROM said ORDER BY at;
+    DROP TABLE said;
+    ALTER TABLE said_2 RENAME TO said;
+    CREATE INDEX said_origin ON said (origin_network, origin_event);
+    CREATE INDEX said_at ON said (at);
+    CREATE TABLE reaction_2 (
+        network        TEXT NOT NULL,
+        place          TEXT NOT NULL,
+        own            TEXT NOT NULL,
+        account        TEXT NOT NULL,
+        emoji          TEXT NOT NULL,
+        origin_network TEXT NOT NULL,
+        origin_place   TEXT NOT NULL,
+        origin_event   TEXT NOT NULL,
+        at             REAL NOT NULL,
+        PRIMARY KEY (network, own)
+    ) STRICT, WITHOUT ROWID;
+    INSERT OR IGNORE INTO reaction_2 SELECT * FROM reaction ORDER BY at;
+    DROP TABLE reaction;
+    ALTER TABLE reaction_2 RENAME TO reaction;
+    CREATE INDEX reaction_origin ON reaction (origin_network, origin_event);
+    CREATE INDEX reaction_at ON reaction (at);
+    CREATE TABLE thread (
+        network TEXT NOT NULL,
+        place   TEXT NOT NULL,
+        topic   TEXT NOT NULL,
+        now     TEXT NOT NULL,
+        event   TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (network, place, topic)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX thread_event ON thread (network, event);
+    CREATE TABLE renamed (
+        network TEXT NOT NULL,
+        place   TEXT NOT NULL,
+        now     TEXT NOT NULL,
+        PRIMARY KEY (network, place)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 

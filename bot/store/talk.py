@@ -19,13 +19,24 @@ def waiting(tx: Tx, place: Place, most: int) -> int:
     return count
 
 
-def has(tx: Tx, place: Place, subject: str) -> bool:
-    """Whether anything was ever to be said on a subject there, as far as is kept."""
-    found = tx.execute(
-        "SELECT 1 FROM outbox WHERE network = ? AND place = ? AND subject = ? LIMIT 1",
-        (place.network, place.id, subject),
+def places_of(tx: Tx, subject: str) -> list[Place]:
+    """Where anything was ever to be said on a subject, as far as is kept."""
+    rows = tx.execute(
+        "SELECT DISTINCT network, place FROM outbox WHERE subject = ? ORDER BY network, place", (subject,)
     )
-    return found.fetchone() is not None
+    return [Place(network, place) for network, place in rows]
+
+
+def let_go(tx: Tx, place: Place, subject: str, instead: str, *, answers: str | None = None) -> None:
+    """What was said on a subject there is of another one: what is said of it next is said anew.
+
+    What it answers may have been let go before.
+    """
+    tx.execute(
+        "UPDATE outbox SET subject = ?, answers = iif(answers IS NULL, NULL, coalesce(?, answers))"
+        " WHERE subject = ? AND network = ? AND place = ?",
+        (instead, answers, subject, place.network, place.id),
+    )
 
 
 def drop_failed(tx: Tx, place: Place, subject: str) -> bool:
@@ -54,9 +65,12 @@ def drop_where_not(tx: Tx, may_go: Callable[[str, Place], bool]) -> int:
     Never what is first in line at its place: it may be on its way. Nor what takes something back: it has no words.
     """
     rows = tx.execute(
-        "SELECT id, network, place, subject FROM outbox AS mine WHERE lane = ?1 AND state IN ('waiting', 'failed')"
-        " AND subject IS NOT NULL AND document <> ?2 AND (state = 'failed' OR id > (SELECT min(id) FROM outbox WHERE"
-        " network = mine.network AND place = mine.place AND lane = ?1 AND state = 'waiting'))",
+        # The plus has it look among what waits or was refused alone, not among all that was ever said.
+        "SELECT id, network, place, subject FROM outbox AS mine WHERE state = 'waiting' AND lane = ?1"
+        " AND +subject IS NOT NULL AND document <> ?2 AND id > (SELECT min(id) FROM outbox WHERE"
+        " network = mine.network AND place = mine.place AND lane = ?1 AND state = 'waiting')"
+        " UNION ALL SELECT id, network, place, subject FROM outbox WHERE state = 'failed' AND ended IS NOT NULL"
+        " AND lane = ?1 AND +subject IS NOT NULL AND document <> ?2",
         (int(Lane.TALK), packed.dump(document(TakenBack(taken_back=True)))),
     ).fetchall()
     gone = [row for row, network, place, subject in rows if not may_go(subject, Place(network, place))]

@@ -215,12 +215,12 @@ def picture(alt: str, media_type: str, data: bytes, *, width: int, height: int) 
 def shown(block: Block) -> Shown:
     """A block, or the words that stand for it where a network has no form for it."""
     match block:
-        case Enclosed():
-            return text("File: ", block.name, Span(f", {size_of(block.size)}", tone=Tone.QUIET))
+        case Enclosed():  # how large it is, nobody has looked
+            return text("File: ", block.name)
         case Brought():
-            return shown(block.file)
-        case Reacts():
-            return text(f"{block.emoji} is taken back" if block.gone else block.emoji)
+            return text("File: ", block.file.name, Span(f", {size_of(block.file.size)}", tone=Tone.QUIET))
+        case Reacts():  # its words are somebody's, and no network names them: they must not pass for the bot's
+            return text(f"Reaction: {block.emoji} is taken back" if block.gone else f"Reaction: {block.emoji}")
         case TakenBack():
             return text("(taken back)")
         case _:

@@ -1,18 +1,18 @@
 """What people write, markup and all, as a document. Zulip and most Matrix clients take the same signs.
 
 What is not known here stays as it was typed, and every renderer makes it harmless. No mention calls anybody, an address
-is always seen, and what somebody has hidden stays hidden.
+is always seen, and what somebody has hidden is not read at all.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from bot.words.document import Code, Items, Span, Style, Table, Text, Tone, strong, table, text
+from bot.words.document import Code, Items, Span, Style, Table, Text, Tone, table
 from bot.words.glyphs import cut, one_line
+from bot.words.hiding import RULE, without_hidden
 
 MOST_LINES = 200
 MOST_CELLS = 12
-HIDDEN = "▒▒▒"
 QUOTE = "» "
 
 NameOf = Callable[[str], str]
@@ -21,20 +21,18 @@ Written = Text | Code | Items | Table
 
 _FENCE = re.compile(r"[ ]{0,3}(```++|~~~++)([^`\n]*+)")
 _ENTRY = re.compile(r"[ ]{0,3}[-*+•] +(\S.*+)")
-_RULE = re.compile(r"\|?(?: *:?-+:? *\|)+(?: *:?-+:? *)?")
 _INLINE = re.compile(
     r"`(?P<mono>[^`\n]{1,500})`"
     r"|@_?\*\*(?P<called>[^*|\n]{1,100})(?:\|(?P<account>\d{1,15}))?\*\*"
     r"|#\*\*(?P<channel>[^*\n]{1,200})\*\*"
     r"|\*\*(?P<strong>[^*\n]{1,500})\*\*"
     r"|\[(?P<words>[^\[\]\n]{1,300})\]\((?P<address>[^()\s]{1,1000})\)"
-    r"|\|\|(?P<hidden>[^|\n]{1,500})\|\|"
 )
 
 
 def read(said: str, name_of: NameOf = lambda _: "") -> list[Written]:
     """A paragraph for each line, and lists, tables and code as what they are."""
-    lines = said.splitlines()
+    lines = without_hidden(said).splitlines()
     return [*_blocks([*lines[:MOST_LINES], *(["…"] if len(lines) > MOST_LINES else [])], name_of)]
 
 
@@ -73,11 +71,8 @@ def _end_of_fence(lines: Sequence[str], begin: int, fence: str) -> int:
 
 
 def _fenced(what: str, lines: Sequence[str], name_of: NameOf) -> Iterator[Written]:
-    kind, _, title = what.partition(" ")
-    if kind in ("quote", "quoted"):
+    if what.partition(" ")[0].lower() in ("quote", "quoted"):
         yield from (_quote(line, name_of) for line in lines if line.strip())
-    elif kind == "spoiler":
-        yield text(strong("Spoiler", Tone.QUIET), f": {one_line(title)} {HIDDEN}")
     else:
         yield Code("\n".join(lines))
 
@@ -89,7 +84,7 @@ def _quote(line: str, name_of: NameOf) -> Text:
 def _table(lines: Sequence[str], at: int, name_of: NameOf) -> tuple[Table, int] | None:
     """A table that begins here, and where it ends."""
     head = _cells(lines[at])
-    if not 1 < len(head) <= MOST_CELLS or not _RULE.fullmatch(lines[at + 1].strip()):
+    if not 1 < len(head) <= MOST_CELLS or not RULE.fullmatch(lines[at + 1].strip()):
         return None
     end = at + 2
     rows: list[list[Span]] = []
@@ -130,9 +125,7 @@ def _set(found: re.Match[str], name_of: NameOf) -> Span:
             words = f"@{(name_of(found['account']) if found['account'] else '') or found['called']}"
         case "channel":
             words = f"#{found['channel']}"
-        case "address":
+        case _:
             shown, address = found["words"], found["address"]
             words = address if shown == address else f"{shown} ({address})"
-        case _:
-            words = HIDDEN
     return Span(cut(words, 1_400))

@@ -7,6 +7,8 @@ from typing import Self
 from bot.words.document import Document, Enclosed
 from bot.words.people import Account
 
+ALL = "/*"
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Place:
@@ -17,6 +19,21 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.network}:{self.id}"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it stands for all topics of a channel, on a network where a topic is a place: `zulip:4/*`."""
+        return self.id.endswith(ALL)
+
+    def topic_of(self, place: "Place") -> str | None:
+        """The topic of which a place is, where this one is a whole that has it. Else nothing."""
+        begin = self.id.removesuffix(ALL[1:])
+        is_in = self.is_whole and place.network == self.network and place.id.startswith(begin) and not place.is_whole
+        return place.id[len(begin) :] if is_in else None
+
+    def with_topic(self, topic: str) -> "Place":
+        """One place of a whole."""
+        return Place(self.network, self.id.removesuffix(ALL[1:]) + topic)
 
     @classmethod
     def parse(cls, word: str) -> Self:
@@ -69,10 +86,15 @@ class Message:
     """It was said to the bot alone or by naming it, so that a command needs no prefix."""
     replies_to: str = ""
     """The event that it answers, where it answers one."""
+    thread: str = ""
+    """The event that its thread begins with, where it stands in one."""
+    topic: str = ""
+    """How the topic is spelled in which it was said, on a network where a topic is a place."""
     files: tuple[Enclosed, ...] = ()
     """What was sent along."""
     caption: str = ""
-    """What was said of the files, where a network keeps that apart. It commands nothing, so nobody stores it."""
+    """What people read in the place of the text, where a network keeps that apart: what was said of the files, or a
+    text without what it hides. It commands nothing, so nobody stores it."""
     called: str = ""
     """What its writer calls themselves. It proves nothing."""
     apart: bool = False
@@ -83,7 +105,7 @@ class Message:
     @property
     def words(self) -> str:
         """What people read, whether it may command something or not."""
-        return self.text or self.caption
+        return self.caption or self.text
 
     @property
     def hangs_on(self) -> str:
@@ -109,6 +131,22 @@ class Change:
     """How sure we are of who changed it."""
     files: tuple[Enclosed, ...] = ()
     """What is sent along now."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Moved:
+    """Messages that were said in one place stand in another now. Nobody has said them anew; they command nothing."""
+
+    place: Place
+    to: Place
+    events: tuple[str, ...]
+    """Those of people, and the bot's own."""
+    is_whole: bool = False
+    """No message is left: the place itself is called otherwise, and who is heard there is the same."""
+    topic: str = ""
+    """How the new one is spelled."""
+    messages: tuple[Message, ...] = ()
+    """Those of people as they stand there now, where others have to hear of them: never many."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -153,3 +191,7 @@ class Post:
     """The event that this post takes the place of. The way out fills it in."""
     answers: str | None = None
     """The subject of what this answers. The way out fills in the event, once what it answers was said."""
+    topic: str | None = None
+    """The topic that it is of, where the place shows topics as threads. The way out fills in `thread`."""
+    thread: str | None = None
+    """The event that the thread begins with in which this is to stand."""

@@ -6,12 +6,14 @@ by itself is cut inside, between words where it can be. A table whose head fills
 
 import bisect
 import dataclasses
-from collections import deque
 from collections.abc import Callable, Sequence, Sized
 
 from bot.words import glyphs
 from bot.words.document import Code, Document, Items, Picture, Progress, Shown, Span, Style, Table, Text, shown
 from bot.words.plain import to_plain
+
+FARTHER = 4
+"""How many times as many blocks are tried next."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,18 +44,27 @@ class Bound:
 
 def split(document: Document, bound: Bound) -> tuple[Document, Document | None]:
     """The first page, and what comes after it."""
-    blocks = [shown(block) for block in document.blocks]
-    if bound.holds(*blocks):
-        return Document(tuple(blocks)), None
+    waiting = [shown(block) for block in document.blocks]
     page: list[Shown] = []
-    waiting = deque(blocks)
-    while waiting:
-        taken, rest = _cut(waiting.popleft(), _Page(bound, tuple(page)))
-        page += taken
-        waiting.extendleft(reversed(rest))
-        if rest and page:
-            break
+    while waiting and not page:
+        whole = _whole(waiting, bound)
+        page, waiting = waiting[:whole], waiting[whole:]
+        if waiting:
+            taken, rest = _cut(waiting[0], _Page(bound, tuple(page)))
+            page += taken
+            waiting[:1] = rest
     return Document(tuple(page)), Document(tuple(waiting)) if waiting else None
+
+
+def _whole(blocks: Sequence[Shown], bound: Bound) -> int:
+    """How many of the first fit. Few are tried before many: so nothing far larger than a page is ever rendered."""
+    known, more = 0, 1
+    while bound.holds(*blocks[:more]):
+        if more == len(blocks):
+            return more
+        known, more = more, min(more * FARTHER, len(blocks))
+    between = range(known + 1, more)
+    return known + bisect.bisect_left(between, 1, key=lambda number: not bound.holds(*blocks[:number]))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,9 +84,7 @@ class _Page:
 
 
 def _cut(block: Shown, page: _Page) -> tuple[Sequence[Shown], Sequence[Shown]]:
-    """What of it goes on this page, and what comes after that."""
-    if page.holds(block):
-        return [block], []
+    """What of a block that does not fit goes on this page, and what comes after that."""
     units = _units(block)
     fit = page.most(units - 1, lambda count: _slice(block, 0, count))
     if fit:

@@ -9,6 +9,7 @@ import orjson
 from bot.words import markup
 from bot.words.document import OCTETS, Document, Enclosed, Span, Table, Text, Tone, Words, size_of, strong, text
 from bot.words.glyphs import cut, one_line
+from bot.words.hiding import without_hidden
 from bot.words.html import to_html
 from bot.words.markup import NameOf, Written
 from bot.words.plain import to_plain
@@ -16,7 +17,7 @@ from bot.words.plain import to_plain
 LONGEST, MOST_BYTES = 8_000, 16_000
 """In characters, and in the bytes of words and HTML: an edit holds both twice, and Matrix takes 64 KiB, encrypted."""
 SURELY_SHORT = 500
-"""So many characters are never too many bytes."""
+"""So many characters are never too many bytes, but in a table, which fills up its cells."""
 LARGEST_FILE = 10 * 1024 * 1024
 PASSED_AS_THEY_ARE = re.compile(
     r"(image/(png|jpeg|gif|webp)|audio/[a-z0-9.+-]+|video/[a-z0-9.+-]+|text/plain|application/pdf)"
@@ -42,16 +43,21 @@ class Speaker:
     is_proven: bool = True
     at: str = ""
     """When, where it was not just now."""
+    topic: str = ""
+    """In which topic, where nothing else shows that."""
 
 
 def passed_on(speaker: Speaker, said: str, name_of: NameOf = lambda _: "") -> Document:
     """Who said it, where, and the words. A name that nothing proves is marked so."""
     where = f"{speaker.network} {cut(one_line(speaker.account), LONGEST_NAME)}".strip()
+    topic = cut(one_line(speaker.topic).translate(NO_MARKS), LONGEST_NAME)
+    where = f"{where}, in {topic}" if topic else where
     marks = ", ".join(filter(None, (where, "" if speaker.is_proven else "unproven", speaker.at)))
     name = cut(one_line(speaker.name).translate(NO_MARKS if speaker.account else NO_BRACKETS), LONGEST_NAME)
     head = (strong(name or "somebody", Tone.QUIET), f" ({marks}): ")
-    longest = LONGEST
-    if len(said) <= SURELY_SHORT:
+    said = without_hidden(said)  # before it is cut: nobody sees that half a spoiler is one
+    longest = min(LONGEST, len(said))
+    if len(said) <= SURELY_SHORT and "|" not in said:
         return _said(head, markup.read(said, name_of))
     while _bytes(words := _said(head, markup.read(cut(said, longest), name_of))) > MOST_BYTES:
         longest = longest * 3 // 4

@@ -193,11 +193,19 @@ class Connection:
         return address
 
     async def get_file(self, path: str, most: int, *, within_s: float = REQUEST_TIMEOUT_S) -> bytes:
-        """A file that a homeserver keeps, of at most so many bytes. Raises NetworkError where there is none such."""
+        """A file that a homeserver keeps, of at most so many bytes. Raises NetworkError where there is none such.
+
+        It is nowhere else: a homeserver could send the bot to what only the bot's own machine can reach.
+        """
         headers = {"Authorization": f"Bearer {self.login.token}"}
+        within = aiohttp.ClientTimeout(within_s)
+        url = self.client.homeserver + path
         try:
             with self._reaching():
-                async with await self.client.send("GET", path, None, headers, timeout=within_s) as response:
+                async with (
+                    aiohttp.ClientSession(timeout=within) as session,
+                    session.get(url, headers=headers, allow_redirects=False) as response,
+                ):
                     found = bytearray()
                     async for chunk in response.content.iter_any():
                         found += chunk
@@ -205,6 +213,8 @@ class Connection:
                             break
         except Unreachable as error:
             raise await self._broken_off(error) from error
+        if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
+            raise NetworkError("The homeserver sends the bot elsewhere for a file.")
         if response.status != HTTPStatus.OK:
             answer = _object(bytes(found))
             # It is there, and waits in vain for the homeserver whose file it is.

@@ -8,6 +8,7 @@ from bot.words.document import MEDIA_TYPES, Block, Brought, Document, Picture
 from bot.words.html import to_html
 from bot.words.message import Post
 from bot.words.plain import to_plain
+from bridges.matrix.reading import THREAD
 
 ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
@@ -18,9 +19,10 @@ Content = Mapping[str, Any]
 class Question:
     """What a post answers."""
 
-    event: str
+    event: str | None
+    """Nothing where it stands in a thread and answers nobody there."""
     thread: str | None
-    """The event that the thread begins with in which it was asked."""
+    """The event that the thread begins with."""
 
 
 def words(document: Document) -> Content:
@@ -75,10 +77,10 @@ def edited(content: Content, event: str) -> Content:
 
 
 def answering(content: Content, question: Question) -> Content:
-    """The same as an answer, in the thread in which it was asked."""
-    reply: dict[str, Any] = {"m.in_reply_to": {"event_id": question.event}}
+    """The same as an answer, or in a thread. Apps that know no threads show what stands in one as an answer."""
+    reply: dict[str, Any] = {"m.in_reply_to": {"event_id": question.event or question.thread}}
     if question.thread is not None:
-        reply |= {"rel_type": "m.thread", "event_id": question.thread, "is_falling_back": False}
+        reply |= {"rel_type": THREAD, "event_id": question.thread, "is_falling_back": question.event is None}
     return {**content, "m.relates_to": reply}
 
 

@@ -25,9 +25,11 @@ from bridges.matrix.reading import (
     content_of,
     is_edit,
     relation_of,
+    thread_in,
     within,
     without_quote,
 )
+from bridges.matrix.spoilers import without_spoilers
 
 KINDS = frozenset({"m.file", "m.image", "m.video", "m.audio"})
 ADDRESS = re.compile(r"mxc://(?P<server>[A-Za-z0-9\[][A-Za-z0-9.:\]-]{0,229})/(?P<media>[A-Za-z0-9_-]{1,255})")
@@ -95,13 +97,16 @@ def sent(event: Event, me: str) -> Spoken | None:
     content, relation = content_of(event.source), relation_of(event.source)
     file, caption = enclosed(content)
     words = without_quote(caption) if "m.in_reply_to" in relation else caption
-    return Spoken("", addressed=False, replies_to=answered(relation), files=(file,), caption=words)
+    answers, thread = answered(relation), thread_in(relation)
+    return Spoken("", addressed=False, replies_to=answers, thread=thread, files=(file,), caption=words)
 
 
 def renewed(event: AnyEvent) -> tuple[tuple[Enclosed, ...], str]:
     """What stands in the place of a file and its caption now; nothing where an edit says nothing of a file."""
     new = within(content_of(event.source), "m.new_content")
-    if not isinstance(event, RoomMessageMedia | RoomEncryptedMedia) or new.get("msgtype") not in KINDS:
+    kind = new.get("msgtype")
+    is_file = isinstance(event, RoomMessageMedia | RoomEncryptedMedia) and isinstance(kind, str) and kind in KINDS
+    if not is_file:
         return (), ""
     try:
         file, caption = enclosed(new)
@@ -115,7 +120,7 @@ def enclosed(content: Mapping[str, Any]) -> tuple[Enclosed, str]:
     is_sealed = "file" in content
     kept = Kept.of(within(content, "file") if is_sealed else content, is_sealed=is_sealed)
     body, name = as_text(content.get("body")), as_text(content.get("filename")).strip()
-    caption = body if name and body != content.get("filename") else ""
+    caption = (without_spoilers(content) or body) if name and body != content.get("filename") else ""
     info = within(content, "info")
     known_as = cut(one_line(name or body.strip()), LONGEST_NAME) or "file"
     return Enclosed(NETWORK, kept.reference, known_as, _size(info), _type(info)), caption.strip()

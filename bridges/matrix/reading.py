@@ -14,8 +14,10 @@ from bot.bridge import Unreadable
 from bot.words.document import Enclosed
 from bot.words.message import Place
 from bot.words.people import Account
+from bridges.matrix.spoilers import without_spoilers
 
 NETWORK = "matrix"
+THREAD = "m.thread"
 LATEST_MS = 253_402_300_799_000
 """The end of the year 9999. An event of a later time was sent then."""
 COMMON_NAME = re.compile(r"\w")
@@ -34,9 +36,10 @@ class Spoken:
     text: str
     addressed: bool
     replies_to: str = ""
+    thread: str = ""
     files: tuple[Enclosed, ...] = ()
     caption: str = ""
-    """What was said of the files. It commands nothing."""
+    """What was said of the files, or the text without what it hides. It commands nothing."""
 
 
 def spoken(event: Event, room: MatrixRoom, me: str) -> Spoken | None:
@@ -50,7 +53,13 @@ def spoken(event: Event, room: MatrixRoom, me: str) -> Spoken | None:
     rest = _after_name(text, _names(room, me))
     alone = sum(not user.invited for user in room.users.values()) == 2  # noqa: PLR2004 - the bot and one person
     words = text.strip() if rest is None else rest
-    return Spoken(as_text(words), addressed=alone or rest is not None, replies_to=answered(relation))
+    return Spoken(
+        as_text(words),
+        addressed=alone or rest is not None,
+        replies_to=answered(relation),
+        thread=thread_in(relation),
+        caption=as_text(without_spoilers(content_of(event.source))),
+    )
 
 
 def as_text(value: object) -> str:
@@ -59,9 +68,20 @@ def as_text(value: object) -> str:
 
 
 def answered(relation: Mapping[str, Any]) -> str:
-    """The event that one which relates so answers; empty where it answers none."""
+    """The event that one which relates so answers; empty where it answers none.
+
+    What merely stands in a thread answers nobody, though apps that know no threads are told so.
+    """
+    if thread_in(relation) and relation.get("is_falling_back") is True:
+        return ""
     event = within(relation, "m.in_reply_to").get("event_id")
     return event if is_name(event) else ""
+
+
+def thread_in(relation: Mapping[str, Any]) -> str:
+    """The event with which the thread begins in which one stands that relates so; empty where it stands in none."""
+    event = relation.get("event_id")
+    return event if relation.get("rel_type") == THREAD and is_name(event) else ""
 
 
 def is_edit(source: Mapping[str, Any]) -> bool:
@@ -76,8 +96,6 @@ class Changed:
     event: str
     by: str
     removed: bool
-    text: str = ""
-    """What stands there now, where that can be read and is words."""
 
 
 def changed(event: AnyEvent) -> Changed | None:
@@ -98,13 +116,14 @@ def changed(event: AnyEvent) -> Changed | None:
         target, removed = source.get("redacts", content_of(source).get("redacts")), True
     if not (is_name(target) and is_name(by)):
         return None
-    return Changed(target, by, removed, "" if removed else _new_words(event))
+    return Changed(target, by, removed)
 
 
-def _new_words(event: AnyEvent) -> str:
+def new_words(event: AnyEvent) -> str:
+    """What stands in the place of what an event edits, where that can be read and is words."""
     new = within(content_of(event.source), "m.new_content")
     body = new.get("body") if isinstance(event, RoomMessageText) else None
-    return as_text(body).strip()
+    return as_text(body and (without_spoilers(new) or body)).strip()
 
 
 def sealed(event: AnyEvent, room: MatrixRoom) -> Unreadable | None:
@@ -127,6 +146,16 @@ def sealed(event: AnyEvent, room: MatrixRoom) -> Unreadable | None:
         event=name,
         sent_ms=min(max(0, sent), LATEST_MS) if isinstance(sent, int) else 0,
     )
+
+
+def own_events(events: Sequence[Arrived], me: str) -> Mapping[str, str]:
+    """What the bot itself has said, by the keys with which it was sent: the homeserver tells them to its own device."""
+    found: dict[str, str] = {}
+    for event, _ in events:
+        key, name = within(event.source, "unsigned").get("transaction_id"), event.source.get("event_id")
+        if event.source.get("sender") == me and isinstance(key, str) and is_name(name):
+            found[key] = name
+    return found
 
 
 def since_joining(events: Sequence[Arrived], me: str) -> Sequence[Arrived]:

@@ -22,7 +22,17 @@ from bridges.matrix.connection import LONG_POLL_MS, Connection, Denied, age_s
 from bridges.matrix.lookout import LookOut
 from bridges.matrix.patience import patiently
 from bridges.matrix.reacting import reactions_in
-from bridges.matrix.reading import LATEST_MS, NETWORK, Arrived, before_joining, is_name, sealed, since_joining, spoken
+from bridges.matrix.reading import (
+    LATEST_MS,
+    NETWORK,
+    Arrived,
+    before_joining,
+    is_name,
+    own_events,
+    sealed,
+    since_joining,
+    spoken,
+)
 from bridges.matrix.threads import Threads
 from bridges.matrix.trust import Trust
 from bridges.matrix.waiting import KEY_MAY_TAKE_S, Letter, Waiting, unsealed
@@ -140,6 +150,7 @@ class Receiver:
                 changes=changes,
                 unreadable=given_up,
                 reactions=reactions,
+                own=own_events(events, self._me),
             )
 
         await patiently(accept, StoreError)
@@ -251,7 +262,9 @@ class Receiver:
         return found
 
     def _changes(self, events: Sequence[Arrived]) -> list[Change]:
-        return changes_in(events, self._me, self._trust, self._connection.olm)
+        changes, odd = changes_in(events, self._me, self._trust, self._connection.olm)
+        self._heard.unread += odd
+        return changes
 
     def _message(self, event: Event, room: MatrixRoom, olm: Olm) -> Message | None:
         words = spoken(event, room, self._me) or enclosing.sent(event, self._me)
@@ -272,6 +285,7 @@ class Receiver:
             age_s=0.0,
             addressed=words.addressed,
             replies_to=words.replies_to,
+            thread=words.thread,
             files=words.files,
             caption=words.caption,
             called=(writer.display_name or "") if writer else "",

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bridges.matrix.connection import Connection, Denied
-from bridges.matrix.reading import is_name, relation_of
+from bridges.matrix.reading import relation_of, thread_in
 
 MOST_KNOWN = 10_000
 
@@ -20,9 +20,7 @@ class Threads:
 
     def note(self, event: str, source: Mapping[str, Any]) -> None:
         """An event has come."""
-        relation = relation_of(source)
-        root = relation.get("event_id") if relation.get("rel_type") == "m.thread" else None
-        self._root_of[event] = root if is_name(root) else None
+        self._root_of[event] = thread_in(relation_of(source)) or None
         if len(self._root_of) > MOST_KNOWN:
             self._root_of.popitem(last=False)
 

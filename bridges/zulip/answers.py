@@ -1,7 +1,6 @@
 """What a Zulip server answers, looked at before it is believed. What does not fit is an OddAnswer, never a crash."""
 
 import json
-from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
@@ -161,6 +160,8 @@ class Message(Part):
     content: Words
     timestamp: Time
     last_edit_timestamp: Time | None = None
+    edit_history: Any = None
+    """What it was before, still to be looked at. Not every organization shows it."""
     stream_id: Id | None = None
     subject: Name = ""
     reactions: Any = None
@@ -185,6 +186,9 @@ class UpdateEvent(Part):
     """Its topic before a move. Only a move tells it."""
     subject: Name | None = None
     """Its topic after one, where that is another."""
+    message_ids: Annotated[list[Id], Field(max_length=100_000)] = []
+    """All that were moved with it, in any order, also such as the bot was never told of."""
+    propagate_mode: Name = ""
     user_id: Id | None = None
     content: Words | None = None
     rendering_only: bool = False
@@ -288,11 +292,3 @@ def event_id(event: Json) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or not -1 <= number <= LARGEST_ID:
         raise OddAnswer("Zulip gives an event without a number.")
     return number
-
-
-def last_of(events: Sequence[Json], last: int) -> int:
-    """The number of the newest event. A batch that moves nothing on would come again for ever."""
-    newest = max((event_id(event) for event in events), default=last)
-    if events and newest <= last:
-        raise OddAnswer("Zulip gives events that it gave before.")
-    return newest

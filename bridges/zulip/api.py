@@ -152,26 +152,29 @@ class Api:
         page = read(answers.Page, answer.body)
         return History(page.messages, page.found_oldest, page.found_newest, answer)
 
-    async def as_it_stands(self, message_id: int, within_s: float) -> Json | None:
+    async def as_it_stands(self, message_id: int, within_s: float, channel: int | None = None) -> Json | None:
         """One message as it stands now; nothing where it is not to be seen.
+
+        What went away and came back is seen only by who asks in its channel.
 
         Raises Unreachable where that takes longer, and at once where it is known to: what comes waits for it.
         """
         try:
             async with asyncio.timeout(within_s) as waiting:
-                found = (await self._history_in_turn(message_id, waiting)).messages
+                found = (await self._history_in_turn(message_id, channel, waiting)).messages
         except TimeoutError as late:
             raise Unreachable("Zulip does not tell in time.") from late
         return next((each for each in found if each.get("id") == message_id), None)
 
-    async def _history_in_turn(self, message_id: int, waiting: asyncio.Timeout) -> History:
+    async def _history_in_turn(self, message_id: int, channel: int | None, waiting: asyncio.Timeout) -> History:
         """Where the server takes nothing just now, and says so, its turn comes when that is over."""
+        narrow = [] if channel is None else [{"operator": "stream", "operand": channel}]
         while True:
             until = waiting.when()
             if until is not None and asyncio.get_running_loop().time() + self._web.wait_s(Lane.TALK) >= until:
                 raise Unreachable("Zulip takes few requests for now.")
             try:
-                return await self.history(message_id, lane=Lane.TALK)
+                return await self.history(message_id, narrow=narrow, lane=Lane.TALK)
             except Unreachable as error:
                 if not error.retry_after:
                     raise
@@ -190,6 +193,12 @@ class Api:
     async def edit(self, message_id: int, content: str, lane: Lane) -> None:
         """Give a message of ours other words. The same again changes nothing."""
         await self._ask(lambda: self._client.update_message({"message_id": message_id, "content": content}), lane)
+
+    async def move(self, message_id: int, topic: str, lane: Lane) -> None:
+        """Put a message of ours into another topic of its channel, without a notice. The same again is refused."""
+        quietly = {"send_notification_to_old_thread": False, "send_notification_to_new_thread": False}
+        form: Json = {"message_id": message_id, "topic": topic, "propagate_mode": "change_one", **quietly}
+        await self._ask(lambda: self._client.update_message(form), lane)
 
     async def upload(self, name: str, data: bytes, lane: Lane) -> str:
         """Put a file there and return its address on the server."""

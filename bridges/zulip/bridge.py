@@ -24,6 +24,7 @@ from bridges.zulip.reading import Reader
 from bridges.zulip.realm import Realm
 from bridges.zulip.receiving import Heard, Receiver
 from bridges.zulip.settings import ZulipSettings
+from bridges.zulip.strays import Strays
 from bridges.zulip.voice import Voice
 
 SILENT_S = 180.0
@@ -100,6 +101,7 @@ class ZulipBridge:
             realm,
             self._heard,
             self._settings.site,
+            strays := Strays(api),
             self._office.places,
         )
         attention = Attention(api, places)
@@ -107,7 +109,7 @@ class ZulipBridge:
         try:
             profile, cursor = await receiver.begin()
             looking = asyncio.create_task(_look_at_the_owner(api, profile))
-            voice = Voice(api, places, realm, reader, self._notes, profile.email, self._counts)
+            voice = Voice(api, places, realm, reader, self._notes, strays, profile.email, self._counts)
             self._live = _Live(api, voice, attention)
             self._ready.set()
             log.info("connected to zulip", account=profile.user_id)
@@ -116,6 +118,7 @@ class ZulipBridge:
             self._ready.clear()
             self._live = None
             attention.close()
+            strays.close()
             if looking is not None:
                 looking.cancel()
 

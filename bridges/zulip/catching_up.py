@@ -4,18 +4,21 @@ import collections
 import contextlib
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import cast
 
-from bot.store.heard import Heard
-from bot.words.message import Change, Standing
+from bot.store import Tx, said
+from bot.store.heard import Heard, heard_since
+from bot.words.message import Change, Place, Standing
 from bridges.zulip import answers
-from bridges.zulip.answers import read
+from bridges.zulip.answers import Json, read
 from bridges.zulip.api import Api, History
 from bridges.zulip.contents import NOTHING
 from bridges.zulip.cursor import Cursor
 from bridges.zulip.errors import OddAnswer, TooMuch
-from bridges.zulip.places import Places, channel_of
-from bridges.zulip.reading import Reader, account_of, id_of
+from bridges.zulip.places import NETWORK, Places, channel_of
+from bridges.zulip.reading import Reader, account_of, event_of, id_of, standing_in
+from bridges.zulip.tracking import Spot
 
 BEFORE = 500
 AFTER = 1000
@@ -39,11 +42,31 @@ class Window:
         """When the oldest of them was sent."""
         return int(min((each.timestamp for each in self.messages.values()), default=answers.LATEST_S) * 1000)
 
-    def changed_since(self, known: Iterable[Heard], reader: Reader, places: Places, since_s: float) -> list[Change]:
+    def known(self, tx: Tx) -> tuple[list[Heard], dict[int, Place]]:
+        """What was heard since the oldest of them, and where those of the bot's own are known to be that are copies."""
+        found = {number: said.copy(tx, NETWORK, str(number)) for number in self.messages}
+        copies = {number: copy[0].place for number, copy in found.items() if copy is not None}
+        return heard_since(tx, NETWORK, self.since_ms, MOST_COMPARED), copies
+
+    def spots(self, known: Iterable[Heard], copies: Mapping[int, Place]) -> dict[int, Spot]:
+        """Where of these messages, and of the bot's own copies, each was when that was known, and where it is now."""
+        found = {number: Spot(str(number), place, place, is_own=True) for number, place in copies.items()}
+        for heard in known:
+            number = id_of(heard.event)
+            message = None if number is None else self.messages.get(number)
+            if message is not None and event_of(message) == heard.event and channel_of(heard.place) is not None:
+                found[message.id] = Spot(heard.event, heard.place, heard.place)
+        return {
+            number: dataclasses.replace(spot, place=standing_in(self.messages[number]) or spot.was)
+            for number, spot in found.items()
+        }
+
+    def changed_since(
+        self, known: Iterable[Heard], spots: Mapping[int, Spot], reader: Reader, places: Places, since_s: float
+    ) -> list[Change]:
         """What was edited since then, and after it was heard, or is gone.
 
-        Where the bot is not any more it sees nothing, so nothing there counts as gone. The new words of what was moved
-        are meant for others.
+        Where the bot is not any more it sees nothing, so nothing there counts as gone, and no words are told.
         """
         found: list[Change] = []
         for heard in known:
@@ -55,11 +78,30 @@ class Window:
                 channel = channel_of(heard.place)
                 if channel is None or places.has(channel):
                     found.append(Change(heard.place, heard.event, account_of(reader.me), removed=True))
-            elif (message.last_edit_timestamp or -1) >= max(int(heard.heard_s), since_s):
-                new = reader.content(message.content) if reader.place(message) == heard.place else NOTHING
-                edited = Change(heard.place, heard.event, heard.account, text=new.text, files=new.files)
+            elif _was_edited(message, max(int(heard.heard_s), since_s)):
+                place = spots[number].place if number in spots else heard.place
+                new = reader.content(message.content) if reader.place(message) == place else NOTHING
+                edited = Change(place, heard.event, heard.account, text=new.text, files=new.files)
                 found.append(dataclasses.replace(edited, standing=Standing.NAMED))
         return found
+
+
+def _was_edited(message: answers.Message, since_s: float) -> bool:
+    """Whether it has other words than then. A move counts as an edit, too, where the server shows no history."""
+    if (message.last_edit_timestamp or -1) < since_s:
+        return False
+    history: object = message.edit_history
+    entries = (
+        [cast("Json", each) for each in cast("list[object]", history) if isinstance(each, dict)]
+        if isinstance(history, list)
+        else []
+    )
+    return not entries or any("prev_content" in each for each in entries if _made_at(each) >= since_s)
+
+
+def _made_at(change: Json) -> float:
+    at = change.get("timestamp")
+    return at if isinstance(at, int | float) else math.inf
 
 
 class Past:

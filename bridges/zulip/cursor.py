@@ -31,6 +31,8 @@ class Cursor:
     """Whose queue it is."""
     newest_s: float = 0.0
     """When the latest message that came was sent, on the server's clock."""
+    known_from: int = LARGEST_ID
+    """From this message on the bot knows where each stands. Older ones may have been moved without its knowing."""
 
     def past(self, said: Iterable[Message]) -> Self:
         """The cursor once these have come."""
@@ -53,6 +55,7 @@ class Cursor:
                 account=int(known.get("account", UNKNOWN)),
                 name=str(known.get("name", "")),
                 newest_s=float(known.get("newest_s", 0.0)),
+                known_from=int(known.get("known_from", int(known["newest"]) + 1)),
             )
         except (ValueError, TypeError, KeyError, OverflowError, AttributeError):
             return None

@@ -14,10 +14,10 @@ import structlog
 from bot.bridge import Inlet
 from bot.words.errors import NetworkError, Unreachable
 from bot.words.message import Message
-from bridges.zulip.answers import last_of
+from bridges.zulip.answers import Json, event_id
 from bridges.zulip.api import Api, Events
 from bridges.zulip.batch import Taken
-from bridges.zulip.errors import Declined, TooMuch
+from bridges.zulip.errors import Declined, OddAnswer, TooMuch
 from bridges.zulip.patience import Patience
 
 MAY_TAKE_S = 1.0
@@ -118,3 +118,11 @@ class Ear:
     def _forget(self) -> None:
         self._keeps, self.missed = False, True
         self.waiting.clear()
+
+
+def last_of(events: Sequence[Json], last: int) -> int:
+    """The number of the newest event. A batch that moves nothing on would come again for ever."""
+    newest = max((event_id(event) for event in events), default=last)
+    if events and newest <= last:
+        raise OddAnswer("Zulip gives events that it gave before.")
+    return newest

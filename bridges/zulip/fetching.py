@@ -32,8 +32,12 @@ class Fetcher:
 
     async def published(self, address: str, most: int) -> bytes:
         """What anybody may see, at an address that the server told: there, or wherever its pictures come from."""
-        whole = urljoin(f"{self._site}/", address)
-        if not whole.startswith(f"{self._site}/") and urlsplit(whole).scheme != "https":
+        try:
+            whole = urljoin(f"{self._site}/", address)
+            is_of_the_web = whole.startswith(f"{self._site}/") or urlsplit(whole).scheme == "https"
+        except ValueError:
+            is_of_the_web, whole = False, ""
+        if not is_of_the_web:
             raise NetworkError("Zulip tells an address that is none of the web.")
         return await self._get(whole, most, {})
 

@@ -9,8 +9,9 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
@@ -19,7 +20,7 @@ import structlog
 from bot.private import private_folder, write_private
 from bot.words.errors import Unreachable
 
-FOLDER = "sending"
+FOLDER, SUFFIX = "sending", ".json"
 KEPT_S = 86_400.0
 TIDIED_EVERY_S = 3600.0
 DISK_MAY_TAKE_S = 0.5
@@ -66,11 +67,29 @@ class DiskSlow(Unreachable):
     """Whether a post was begun is not known yet."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Known:
+    """What is remembered of a note."""
+
+    said: tuple[int, ...]
+    before: tuple[int, ...]
+    at: float
+    """When it was written."""
+
+
 class Notes:
     """The notes of one bot. Those of posts that were sent stay for a while: the outbox may not know of it yet."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder / FOLDER
+        self._clock = clock
+        self._known: dict[str, _Known] = {}
+        """Whatever the server has messages of, the oldest first."""
+        self._owners: dict[int, str] = {}
+        """Of which of these each message is."""
+        self._is_read = False
+        self._unsaid: set[str] = set()
+        """Those of which nothing is said any more, whatever is read of an earlier run."""
         self._begun: dict[str, Note] = {}
         self._wanted: dict[str, Note | None] = {}
         """What is to stand in a file, or that none is to be there, until it is so."""
@@ -86,20 +105,21 @@ class Notes:
             return self._begun[key]
         return await self._looked(key, lambda: self._read(key))
 
-    async def owners(self) -> dict[int, str]:
+    async def owners(self) -> Mapping[int, str]:
         """Which messages the server has of the posts of a day, by whose notes. Raises DiskSlow likewise."""
-        return {one: name for name, note in (await self._looked("", self._all)).items() for one in note.said}
+        await self._recalled()
+        return self._owners
 
     async def together(self, message: int) -> tuple[int, ...]:
         """All messages of the post that this one is of, and those that it took the place of, as far as is known.
 
         Raises DiskSlow likewise.
         """
-        await self.settled()
-        if self._writing:
-            raise DiskSlow("The disk is slow to take what was said.", retry_after=LOOK_AGAIN_S)
-        notes = (await self._looked("", self._all)).values()
-        return next(((*note.said, *note.before) for note in notes if message in note.said), (message,))
+        await self._recalled()
+        owner = self._owners.get(message)
+        if owner is None:
+            return (message,)
+        return (*self._known[owner].said, *self._known[owner].before)
 
     def owner(self, key: str) -> str:
         """How `owners` calls what has this key."""
@@ -113,12 +133,14 @@ class Notes:
     def keep(self, key: str, note: Note) -> None:
         """How far it has come. Nothing waits for the disk to know it."""
         self._begun[key] = note
+        self._remember(self.owner(key), note, self._clock())
         self._wanted[key] = note
         self._write_out(key)
 
     def drop(self, key: str) -> None:
         """The server never takes it: no word of it stays."""
         self._begun.pop(key, None)
+        self._remember(self.owner(key), None, self._clock())
         self._wanted[key] = None
         self._write_out(key)
 
@@ -132,6 +154,39 @@ class Notes:
             async with asyncio.timeout(DISK_MAY_TAKE_S):
                 while self._writing:  # what is written may be followed by what came meanwhile
                     await asyncio.wait(self._writing.values())
+
+    async def _recalled(self) -> None:
+        """Have what an earlier run has said be known, too. The disk is read once for that."""
+        if self._is_read:
+            return
+        found = await self._looked("", self._all)
+        if found is None or self._is_read:
+            return
+        self._is_read = True
+        newer, self._known = self._known, {}
+        for name, (note, at) in sorted(found.items(), key=lambda each: each[1][1]):
+            if name not in newer and name not in self._unsaid:
+                self._remember(name, note, at)
+        self._unsaid.clear()
+        self._known |= newer
+        self._owners |= {one: name for name, known in newer.items() for one in known.said}
+
+    def _remember(self, name: str, note: Note | None, at: float) -> None:
+        self._forget(name)
+        if note is not None and note.said:
+            self._known[name] = _Known(note.said, note.before, at)
+            self._owners |= dict.fromkeys(note.said, name)
+            self._unsaid.discard(name)
+        elif not self._is_read:
+            self._unsaid.add(name)
+        while self._known and self._known[oldest := next(iter(self._known))].at < self._clock() - KEPT_S:
+            self._forget(oldest)
+
+    def _forget(self, name: str) -> None:
+        if (known := self._known.pop(name, None)) is not None:
+            for one in known.said:
+                if self._owners.get(one) == name:
+                    del self._owners[one]
 
     async def _looked(self, name: str, work: Callable[[], T]) -> T:
         """What the disk has. Where that takes long, whoever asks again waits for the same."""
@@ -164,7 +219,7 @@ class Notes:
             return await asyncio.to_thread(work)
 
     def _path(self, key: str) -> Path:
-        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}{SUFFIX}"
 
     def _read(self, key: str) -> Note | None:
         try:
@@ -175,13 +230,20 @@ class Notes:
             log.warning("whether this was begun cannot be read", error=error.strerror)
             return None
 
-    def _all(self) -> dict[str, Note]:
-        found: dict[str, Note] = {}
-        with contextlib.suppress(OSError):
-            for path in self._folder.glob("*.json"):
-                with contextlib.suppress(OSError):
-                    if (note := Note.parse(path.read_bytes())) is not None:
-                        found[path.stem] = note
+    def _all(self) -> dict[str, tuple[Note, float]] | None:
+        """All notes and when they were written, by name; nothing where the disk does not tell which there are."""
+        found: dict[str, tuple[Note, float]] = {}
+        try:
+            paths = [Path(each) for each in os.scandir(self._folder) if each.name.endswith(SUFFIX)]
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            log.warning("what was said cannot be read", error=error.strerror)
+            return None
+        for path in paths:
+            with contextlib.suppress(OSError):
+                if (note := Note.parse(path.read_bytes())) is not None:
+                    found[path.stem] = note, path.stat().st_mtime
         return found
 
     def _write(self, key: str) -> None:
@@ -192,13 +254,13 @@ class Notes:
                 return
             private_folder(self._folder)
             write_private(self._path(key), note.write())
-            if time.time() - self._tidied > TIDIED_EVERY_S:
-                self._tidied = time.time()
+            if self._clock() - self._tidied > TIDIED_EVERY_S:
+                self._tidied = self._clock()
                 self._tidy()
         except OSError as error:
             log.warning("what is said is not noted", error=error.strerror)
 
     def _tidy(self) -> None:
         for each in self._folder.iterdir():
-            if time.time() - each.stat().st_mtime > KEPT_S:
+            if self._clock() - each.stat().st_mtime > KEPT_S:
                 each.unlink(missing_ok=True)

@@ -28,6 +28,8 @@ DIRECT = re.compile(r"dm/(\d{1,15}(?:,\d{1,15})*)")
 RESOLVED = re.compile(r"^✔ [ ✔]*")
 """What Zulip puts before the name of a topic that is resolved. It is the same topic still."""
 CUT = "…"
+_STAR = "%2A"
+"""So ends the name of a topic that would stand for all topics of a channel."""
 NOBODY = -1
 MOST_SPELLINGS = 2000
 STOP_LOOKS_S = 2.0
@@ -67,7 +69,8 @@ def is_plain(topic: str) -> bool:
 def place_in(channel: int, topic: str) -> Place:
     """The place of a topic. What cannot be shown in its name, such as half an emoji, is written as in an address."""
     shown = "".join(each if each.isprintable() and each != "%" else quote(each, safe="") for each in same(topic))
-    return Place(NETWORK, f"{channel}/{shown}")
+    place = Place(NETWORK, f"{channel}/{shown}")
+    return Place(NETWORK, f"{place.id[:-1]}{_STAR}") if place.is_whole else place
 
 
 def place_of(people: Iterable[int], me: int) -> Place:
@@ -80,6 +83,17 @@ def channel_of(place: Place) -> int | None:
     """The channel of a topic's place; nothing where it is one of direct messages."""
     channel = place.id.partition("/")[0]
     return int(channel) if re.fullmatch(r"\d{1,16}", channel, re.ASCII) else None
+
+
+def is_among(place: Place, linked: Iterable[Place]) -> bool:
+    """Whether a place is one of these, or a topic of a channel that is there with all its topics."""
+    is_topic = channel_of(place) is not None
+    return any(each == place or (is_topic and each.topic_of(place) is not None) for each in linked)
+
+
+def spelling_of(topic: str) -> str:
+    """How people see a topic: as it is written, without the mark of those that are resolved."""
+    return one_line(RESOLVED.sub("", topic.lstrip())).strip()
 
 
 def mistake_in(place: Place) -> str:
@@ -152,6 +166,10 @@ class Places:
         elif self._spelled.get((channel, same(topic))) != topic:
             self._spelled.pop((channel, same(topic)), None)
 
+    def left(self, channel: int, topic: str) -> None:
+        """Nothing is in a topic any more. What is said there next begins another, in whatever letters."""
+        self._spelled.pop((channel, same(topic)), None)
+
     def _note(self, channel: int, topic: str) -> None:
         key = channel, same(topic)
         self._spelled.pop(key, None)
@@ -164,6 +182,8 @@ class Places:
         direct = DIRECT.fullmatch(place.id)
         if direct is not None:
             return Direct(tuple(int(each) for each in direct[1].split(",")))
+        if place.is_whole:
+            raise NetworkError(f"{place} stands for all topics of a channel.", hint="Write one: zulip:4/status.")
         channel, topic = self._meant.find(place, self._names)
         if not self.has(channel):
             raise NetworkError(

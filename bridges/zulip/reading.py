@@ -11,7 +11,7 @@ from bot.words.message import Message, Place, Standing
 from bot.words.people import Account
 from bridges.zulip import answers
 from bridges.zulip.contents import Content, with_files, without_quotation
-from bridges.zulip.places import NETWORK, Places, place_in, place_of
+from bridges.zulip.places import NETWORK, Places, place_in, place_of, spelling_of
 
 MENTION = re.compile(r"\s*@\*\*([^*|]*)(?:\|(\d{1,15}))?\*\*[:,]?(?=\s|$)")
 """A mention at the beginning. A silent one is in every quotation, and calls nobody."""
@@ -34,6 +34,11 @@ def id_of(event: str) -> int | None:
     """The message's id in an event; nothing where it has none."""
     number = event.partition(".")[0]
     return int(number) if re.fullmatch(r"\d{1,16}", number, re.ASCII) else None
+
+
+def standing_in(said: answers.Message) -> Place | None:
+    """The topic in which a message is, also in a channel that the bot is not in. Nothing where it is a direct one."""
+    return None if said.stream_id is None else place_in(said.stream_id, said.subject)
 
 
 def words(content: str) -> str:
@@ -65,6 +70,7 @@ class Reader:
         if len(self.writers) > KEPT_WRITERS:
             del self.writers[next(iter(self.writers))]
         content = self.content(said.content)
+        is_apart = said.stream_id is not None and not self._places.has(said.stream_id)
         return Message(
             place=self.place(said),
             account=account_of(said.sender_id),
@@ -78,7 +84,8 @@ class Reader:
             replies_to="" if content.answers is None else str(content.answers),
             files=content.files,
             called=words(said.sender_full_name),
-            apart=said.stream_id is not None and not self._places.has(said.stream_id),
+            topic="" if said.stream_id is None or is_apart else words(spelling_of(said.subject)),
+            apart=is_apart,
         )
 
     def content(self, raw: str) -> Content:

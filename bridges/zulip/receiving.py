@@ -4,34 +4,38 @@ A queue that is lost costs nothing: what came meanwhile is read back, along with
 order. Each message counts once, by its id.
 """
 
+import asyncio
 import collections
 import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import structlog
 
 from bot.bridge import Inlet
-from bot.store import Store, heard
+from bot.store import Store
 from bot.words.errors import NetworkError, StoreError, Unreachable
 from bot.words.message import Change, Place
 from bridges.zulip import answers
 from bridges.zulip.alterations import Alterations
-from bridges.zulip.answers import Json, event_id, read
+from bridges.zulip.answers import LARGEST_ID, Json, event_id, read
 from bridges.zulip.api import Api, Events
 from bridges.zulip.batch import Altered, Taken
-from bridges.zulip.catching_up import KNOWN_FOR_S, MOST_COMPARED, Past
+from bridges.zulip.catching_up import KNOWN_FOR_S, Past
 from bridges.zulip.client import Answer
 from bridges.zulip.cursor import UNKNOWN, Cursor
 from bridges.zulip.ear import Ear
 from bridges.zulip.errors import Declined, OddAnswer, TooMuch
+from bridges.zulip.moving import Moving, move_in
 from bridges.zulip.patience import Patience, patiently
-from bridges.zulip.places import NETWORK, Places
+from bridges.zulip.places import Places
 from bridges.zulip.reacting import Reacting
 from bridges.zulip.reading import Reader
 from bridges.zulip.realm import Realm
+from bridges.zulip.strays import Strays
+from bridges.zulip.tracking import Spot, Tracking
 
 MOST_AT_ONCE = 500
 
@@ -68,6 +72,7 @@ class Receiver:
         realm: Realm,
         heard: Heard,
         site: str,
+        strays: Strays,
         linked: Callable[[], Sequence[Place]] = lambda: (),
     ) -> None:
         self._api = api
@@ -80,8 +85,11 @@ class Receiver:
         self._site = site
         self._past = Past(api, heard.counts)
         self._ear = Ear(api, inlet, self._pieces, heard.now)
-        self._alterations = Alterations(api, store, reader, places)
-        self._reacting = Reacting(api, store, reader, places, linked)
+        self._strays = strays
+        self._tracking = Tracking(api, store, reader, places, linked)
+        self._moving = Moving(api, store, reader, places, linked)
+        self._alterations = Alterations(reader, places)
+        self._reacting = Reacting(store, reader, places, linked)
 
     async def begin(self) -> tuple[answers.Profile, Cursor]:
         """Who the bot is, and where to go on: where the last run ended, or now.
@@ -145,11 +153,13 @@ class Receiver:
         self._realm.longest_message, self._places.longest_topic = longest
         me, name = self._reader.me, self._reader.name
         fresh = Cursor(self._site, registered.queue_id, registered.last_event_id, newest, newest, *longest, me, name)
+        fresh = dataclasses.replace(fresh, known_from=newest + 1)
         self._ear.listen(fresh.queue, fresh.last)
         if before is not None:
             fresh = dataclasses.replace(fresh, first=min(before.first, newest))
             reached = await self._ear.beside(self._catch_up(before, newest))
-            fresh = dataclasses.replace(fresh, newest=max(newest, reached.newest), newest_s=reached.newest_s)
+            newest, known_from = max(newest, reached.newest), min(fresh.known_from, reached.known_from)
+            fresh = dataclasses.replace(fresh, newest=newest, newest_s=reached.newest_s, known_from=known_from)
         await self._ear.beside(self._bring_in(Taken(Answer({}, {}, time.monotonic())), fresh))
         return fresh
 
@@ -159,17 +169,24 @@ class Receiver:
         new_since_s = before.newest_s if is_restored else math.inf
         cursor = dataclasses.replace(before, newest=min(before.newest, newest))
         window = await patiently(functools.partial(self._past.window, cursor), NetworkError)
+        cursor = dataclasses.replace(cursor, known_from=LARGEST_ID)
         changes: Sequence[Change] = ()
+        spots: Mapping[int, Spot] = {}
         if before.account in {self._reader.me, UNKNOWN}:  # another account sees other messages
-            since = functools.partial(heard.heard_since, network=NETWORK, sent_ms=window.since_ms, most=MOST_COMPARED)
-            known = await patiently(lambda: self._store.read(since), StoreError)
-            changes = window.changed_since(known, self._reader, self._places, before.newest_s - KNOWN_FOR_S)
-        gone = await self._reacting.gone_since(window.messages)
+            known, copies = await patiently(lambda: self._store.read(window.known), StoreError)
+            spots = window.spots(known, copies)
+            moves = await self._moving.found(window.messages, spots, window.page.answer)
+            changes = window.changed_since(known, spots, self._reader, self._places, before.newest_s - KNOWN_FOR_S)
+            cursor = dataclasses.replace(cursor, known_from=min(window.messages, default=LARGEST_ID))
+            if moves:  # before anything that is said in the new places
+                await self._bring_in(Taken(window.page.answer, moves=[*moves]), before)
+        gone = await self._reacting.gone_since(window.messages, spots)
         page, reached = window.page, -1
         while True:
             taken = Taken(page.answer, changes=[*changes], reactions=[*gone])
             for raw in page.messages:
                 self._hear_again(raw, taken, before, new_since_s)
+                await asyncio.sleep(0)  # a page is long, and others are heard meanwhile
             cursor = cursor.past(taken.said)
             await self._bring_in(taken, cursor)
             end = self._past.last_id(page)
@@ -194,25 +211,38 @@ class Receiver:
         """Bring a piece into the inbox, and hear beside it what comes after it."""
         cursor = dataclasses.replace(cursor.past(taken.said), last=max(cursor.last, taken.reached))
         self._realm.note(cursor.newest)
+        if taken.was_let_in:
+            cursor = dataclasses.replace(cursor, known_from=self._realm.newest + 1)
         await self._ear.beside(self._bring_in(taken, cursor), taken.messages())
         return cursor
 
     async def _bring_in(self, taken: Taken, cursor: Cursor) -> None:
-        changes = [*taken.changes, *await self._alterations.changes(taken)]
-        reactions = await self._reacting.settle(taken)
-        accept = functools.partial(self._inlet.accept, cursor=str(cursor), changes=changes, reactions=reactions)
+        await self._moving.settle(taken)
+        tracked = await self._tracking.follow(taken, cursor.known_from)
+        moves = [*taken.moves, *await self._moving.told(tracked)]
+        changes = [*taken.changes, *self._alterations.changes(taken, tracked)]
+        reactions = await self._reacting.settle(taken, tracked)
+        accept = functools.partial(
+            self._inlet.accept, cursor=str(cursor), moves=moves, changes=changes, reactions=reactions
+        )
         await patiently(lambda: accept(taken.messages()), StoreError)
+        for move in taken.moved:
+            self._strays.heard(move)
 
     def _pieces(self, batch: Events) -> Iterator[Taken]:
         """A batch in as many pieces as a disk takes at once each."""
-        for begin in range(0, len(batch.events), MOST_AT_ONCE):
-            events = batch.events[begin : begin + MOST_AT_ONCE]
-            taken = Taken(batch.answer, reached=max(map(event_id, events)), size=len(events))
-            for event in events:
-                try:
-                    self._hear(event, taken)
-                except OddAnswer as odd:
-                    self._pass_over(odd)
+        taken = Taken(batch.answer)
+        for event in batch.events:
+            taken.size += 1
+            taken.reached = max(taken.reached, event_id(event))
+            try:
+                self._hear(event, taken)
+            except OddAnswer as odd:
+                self._pass_over(odd)
+            if taken.ends or taken.size == MOST_AT_ONCE:
+                yield taken
+                taken = Taken(batch.answer)
+        if taken.size:
             yield taken
 
     def _pass_over(self, odd: OddAnswer) -> None:
@@ -239,7 +269,8 @@ class Receiver:
                 ids = [*gone.message_ids, *([gone.message_id] if gone.message_id is not None else [])]
                 taken.altered += [Altered(each, self._reader.me, removed=True) for each in ids]
             case "subscription":
-                self._places.subscribed(read(answers.SubscriptionEvent, event))
+                self._places.subscribed(subscribed := read(answers.SubscriptionEvent, event))
+                taken.was_let_in |= subscribed.op == "add"
             case "stream":
                 self._places.renamed(read(answers.StreamEvent, event))
             case "realm":
@@ -256,6 +287,10 @@ class Receiver:
         topic = edit.orig_subject if edit.subject is None else edit.subject
         if channel is not None and topic is not None:
             self._places.spelled(channel, topic)
+        if (move := move_in(edit)) is not None:
+            taken.moved.append(move)
+            if move.is_whole and edit.stream_id is not None:
+                self._places.left(edit.stream_id, move.was)
         if edit.content is not None and not edit.rendering_only and edit.user_id is not None:
             content = self._reader.content(edit.content)
-            taken.altered.append(Altered(edit.message_id, edit.user_id, channel=channel, topic=topic, content=content))
+            taken.altered.append(Altered(edit.message_id, edit.user_id, channel=channel, content=content))

@@ -21,6 +21,7 @@ from bridges.zulip.places import Direct, Places, Target, Topic, same
 from bridges.zulip.reading import Reader, id_of
 from bridges.zulip.realm import LONGEST_MESSAGE, Realm
 from bridges.zulip.showing import Showing, reaction_of
+from bridges.zulip.strays import Saying, Strays
 from bridges.zulip.taking_back import TakingBack, is_taken_back
 from bridges.zulip.uploading import Uploads
 
@@ -52,6 +53,7 @@ class Voice:
         realm: Realm,
         reader: Reader,
         notes: Notes,
+        strays: Strays,
         email: str,
         counts: "collections.Counter[str]",
         clock: Callable[[], float] = time.monotonic,
@@ -61,6 +63,7 @@ class Voice:
         self._realm = realm
         self._reader = reader
         self._notes = notes
+        self._strays = strays
         self._email = email
         self._counts = counts
         self._clock = clock
@@ -83,7 +86,8 @@ class Voice:
                 return await self._show(post, shows, target)
             if post.edits is not None and await self._change(post, target, post.edits):
                 return post.edits
-            return str(await self._say_once(post, target, key))
+            with self._strays.watching(target) as saying:
+                return str(await self._say_once(post, target, key, saying))
         except Declined:
             self._counts["refused_posts"] += 1
             self._forget(key)
@@ -131,7 +135,7 @@ class Voice:
             return False
         return any(each.id == number and self._is_at(each, target) for each in _messages(page.messages))
 
-    async def _say_once(self, post: Post, target: Target, key: str) -> int:
+    async def _say_once(self, post: Post, target: Target, key: str, saying: Saying) -> int:
         """Send what the server does not have yet, and return the first message's id."""
         note = await self._begun(post, key)
         found: dict[str, list[int]] = {}
@@ -148,6 +152,7 @@ class Voice:
                 self._counts["found_after_all"] += 1
             one = known.pop(0) if known else await self._send(post, target, content, key, is_first=not note.said)
             self._note(one, key)
+            self._strays.said(one, saying)
             note = dataclasses.replace(note, contents=tuple(rest), said=(*note.said, one))
             self._notes.keep(key, note)
         self._forget(key)
@@ -245,7 +250,10 @@ class Voice:
 
     async def _contents(self, post: Post, target: Target) -> list[str]:
         words, links = await self._uploads.ready(post, with_pictures=True)
-        return compose(words, self._head(post, target, post.edits), self._longest, links)
+        head = self._head(post, target, post.edits)
+        if post.lane is Lane.TALK:  # only the first of several would say who has said it
+            return [compose_one(words, head, self._longest, links)]
+        return compose(words, head, self._longest, links)
 
     @property
     def _longest(self) -> int:

@@ -5,6 +5,7 @@ import dataclasses
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -19,6 +20,9 @@ T = TypeVar("T")
 MARK = re.compile(r"\[(\d+)\]")
 FILE = re.compile(r"file-(\d+)\.txt")
 LINK = re.compile(r"\[file-(\d+)\.txt\]\((/user_uploads/\S+)\)")
+MAIN = "lab"
+"""The topic of what is of none."""
+BEGINNING = re.compile(r"(.+) \(a topic in zulip\)")
 SIGNS = {"👍": "thumbs_up", "🎉": "tada", "👀": "eyes"}
 AGAIN_S = 0.05
 PATIENCE_S = 60.0
@@ -40,6 +44,10 @@ class Item:
     """What is in the file that was sent along."""
     signs: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict[tuple[str, str], str])
     """Who shows what beside it, and what the network calls that."""
+    topic: str = MAIN
+    """In which it stands now."""
+    was_moved: bool = False
+    """Alone, so that it is not where its number says any more."""
 
     @property
     def text(self) -> str:
@@ -69,6 +77,8 @@ class Seen:
     """The number of what it answers."""
     file: bytes | None = None
     """What is in the file that came along."""
+    topic: str | None = None
+    """In which it stands there, where that is to be seen."""
 
 
 View = Mapping[int, Seen]
@@ -85,6 +95,10 @@ class Talker(Protocol):
     async def show(self, item: Item, sign: str) -> str: ...
     async def show_no_more(self, item: Item, sign: str, own: str) -> None: ...
     async def view(self, items: Sequence[Item]) -> View: ...
+    def order(self) -> Sequence[tuple[str, int]]:
+        """What the last view held, each topic in its order."""
+        ...
+
     async def knows(self, item: Item) -> str: ...
 
 
@@ -122,13 +136,19 @@ class OnMatrix:
     def __init__(self, operator: Operator, room: str) -> None:
         self._operator, self._room = operator, room
         self._files: dict[str, bytes] = {}
+        self._order: list[tuple[str, int]] = []
 
     async def write(self, item: Item) -> str:
         more: dict[str, Any] = {}
-        if item.replies_to is not None:
-            more["m.relates_to"] = {"m.in_reply_to": {"event_id": await self.knows(item.replies_to)}}
+        relation: dict[str, Any] = {}
+        if item.topic != MAIN:
+            root = await self.root(item.topic)
+            relation = {"rel_type": "m.thread", "event_id": root, "is_falling_back": item.replies_to is None}
+        if item.replies_to is not None or relation:
+            before = await self.knows(item.replies_to) if item.replies_to else relation["event_id"]
+            more["m.relates_to"] = {**relation, "m.in_reply_to": {"event_id": before}}
         if item.file is not None:
-            return await send_file(self._operator, self._room, item.name, item.file, caption=item.text)
+            return await send_file(self._operator, self._room, item.name, item.file, relates=more, caption=item.text)
         return await self._operator.say(self._room, item.text, **more)
 
     async def edit(self, item: Item) -> None:
@@ -150,9 +170,37 @@ class OnMatrix:
             return item.own
 
         async def found() -> str | None:
-            return next((each.event for each in self._copies() if f"[{item.number}]" in each.body), None)
+            mark = f"[{item.number}]"
+            return next((each.event for each in reversed(self._copies()) if mark in each.body), None)
 
         return await until(found, lambda: f"alice does not hear of {item}")
+
+    async def root(self, topic: str) -> str:
+        """The event with which the thread of a topic begins."""
+
+        async def found() -> str | None:
+            return next((event for event, name in self._threads().items() if name == topic), None)
+
+        return await until(found, lambda: f"alice sees no thread {topic}: {self._threads()}")
+
+    async def sees_in(self, topic: str, item: Item) -> None:
+        """Wait until an item stands in the thread of a topic."""
+
+        async def found() -> bool | None:
+            threads = self._threads()
+            mine = [each for each in self._copies() if f"[{item.number}]" in each.body]
+            return (bool(mine) and threads.get(mine[-1].thread or "", MAIN) == topic) or None
+
+        await until(found, lambda: f"alice does not see {item} in {topic}")
+
+    def _threads(self) -> dict[str, str]:
+        """What the threads are called that the bot has begun, by their first events."""
+        names: dict[str, str] = {}
+        for each in self._operator.heard:
+            begun = BEGINNING.fullmatch(each.body.removeprefix("* "))
+            if begun is not None and each.room == self._room:
+                names[each.edits or each.event] = begun[1]
+        return names
 
     def _copies(self) -> Sequence[Heard]:
         return [each for each in self._operator.heard if each.edits is None and each.room == self._room]
@@ -174,10 +222,13 @@ class OnMatrix:
         for each in self._copies():
             if (found := MARK.search(each.body)) is not None:
                 copies.setdefault(int(found[1]), []).append(each)
-        numbers = {each[0].event: number for number, each in copies.items()}
+        numbers = {one.event: number for number, each in copies.items() for one in each}
         numbers |= {each.own: each.number for each in items}
         files = {int(found[1]): each for each in self._copies() if each.file and (found := FILE.search(each.body))}
-        for number, (first, *more) in copies.items():
+        threads = self._threads()
+        self._order = []
+        for number, each in copies.items():
+            first, *more = [one for one in each if one.event not in gone] or each[:1]
             newest = next(
                 (each.body for each in reversed(self._operator.heard) if each.edits == first.event), first.body
             )
@@ -185,9 +236,15 @@ class OnMatrix:
             shows = frozenset(signs.get(first.event, ()))
             file = files.get(number)
             content = None if file is None or file.event in gone else await self._opened(file)
-            view[number] = Seen(1 + len(more), text, shows, numbers.get(first.in_reply_to or ""), content)
+            topic = threads.get(first.thread or "", MAIN)
+            answers = numbers.get(first.in_reply_to or "")
+            view[number] = Seen(1 + len(more), text, shows, answers, content, topic)
+            self._order.append((topic, number))
         self.own_signs = signs
         return view
+
+    def order(self) -> Sequence[tuple[str, int]]:
+        return self._order
 
     async def _opened(self, file: Heard) -> bytes:
         if file.event not in self._files:
@@ -211,9 +268,10 @@ class OnZulip:
 
     name = "bob"
 
-    def __init__(self, person: ZulipPerson, channel: int, topic: str, bot: int, *, url: str) -> None:
+    def __init__(self, person: ZulipPerson, channel: int, bot: int, *, url: str) -> None:
         self._channel = str(channel)
-        self._person, self._topic, self._bot = dataclasses.replace(person, url=url), topic, bot
+        self._person, self._bot = dataclasses.replace(person, url=url), bot
+        self._order: list[tuple[str, int]] = []
         self._before: dict[int, str] = {}
         self._behind: dict[int, str] = {}
         """What stands around the words of an item: a quotation, a file."""
@@ -221,12 +279,13 @@ class OnZulip:
 
     async def write(self, item: Item) -> str:
         if item.replies_to is not None:
-            link = f"#narrow/stream/1/topic/{self._topic}/near/{await self.knows(item.replies_to)}"
+            topic = quote(item.topic, safe="").replace("%", ".")
+            link = f"#narrow/stream/1/topic/{topic}/near/{await self.knows(item.replies_to)}"
             self._before[item.number] = f"@_**Somebody|9** [said]({link}):\n```quote\nsomething\n```\n"
         if (data := item.file) is not None:
             address = await insist(lambda: self._person.put(item.name, data))
             self._behind[item.number] = f" [{item.name}]({address})"
-        answer = await insist(lambda: self._person.say(self._content(item), topic=self._topic, to=self._channel))
+        answer = await insist(lambda: self._person.say(self._content(item), topic=item.topic, to=self._channel))
         assert answer.status == 200, answer
         return str(answer.body["id"])
 
@@ -256,7 +315,7 @@ class OnZulip:
     async def _all(self) -> list[dict[str, Any]]:
         form = {"anchor": "newest", "num_before": 5000, "num_after": 0, "apply_markdown": False}
         found = await self._ask("GET", "/messages", form)
-        return [each for each in found["messages"] if each["subject"] == self._topic]
+        return [each for each in found["messages"] if str(each.get("stream_id")) == self._channel]
 
     async def knows(self, item: Item) -> str:
         if item.author == self.name:
@@ -275,6 +334,7 @@ class OnZulip:
         numbers = {str(each["id"]): int(found[1]) for each in said if (found := MARK.search(each["content"]))}
         view: dict[int, Seen] = {}
         self.own_signs: dict[str, set[str]] = {}
+        self._order = [(each["subject"], numbers[id_]) for each in said if (id_ := str(each["id"])) in numbers]
         for each in said:
             shows = {chr(int(sign["emoji_code"], 16)) for sign in each["reactions"] if sign["user_id"] == self._bot}
             self.own_signs[str(each["id"])] = shows
@@ -287,8 +347,11 @@ class OnZulip:
             before = view.get(number)
             answers = numbers.get(near[1]) if near else None
             copies = 1 + (before.copies if before else 0)
-            view[number] = Seen(copies, body_of(words), frozenset(shows), answers, content)
+            view[number] = Seen(copies, body_of(words), frozenset(shows), answers, content, each["subject"])
         return view
+
+    def order(self) -> Sequence[tuple[str, int]]:
+        return self._order
 
     async def _file(self, said: Sequence[Mapping[str, Any]], number: int) -> bytes | None:
         """What is in the file that the bot has brought with an item."""
@@ -365,6 +428,10 @@ class OnMqtt:
     def _said(self) -> list[dict[str, Any]]:
         """What others have published, each id once."""
         return list({each["id"]: each for each in self.heard if each.get("from") != "dave"}.values())
+
+    def order(self) -> Sequence[tuple[str, int]]:
+        marks = (MARK.search(each["text"]) for each in self._said() if "edits" not in each)
+        return [("", int(mark[1])) for mark in marks if mark is not None]
 
     async def view(self, items: Sequence[Item]) -> View:
         del items

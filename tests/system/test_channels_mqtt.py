@@ -152,6 +152,7 @@ async def test_what_is_said_on_either_side_is_read_answered_and_changed_on_the_o
     passed_on = await lab.client.hears("I see it", OTHER)
     assert (passed_on["from"], passed_on["unproven"], passed_on["replies_to"]) == ("lamp", True, there["id"])
     await lab.client.says("It is a lie", id="m2", edits="m1", who="somebody else")
+    await lab.client.says("", id="m2 gone", edits="m1", who="somebody else")
     await lab.client.says("I saw it", id="m3", edits="m1", who="lamp")
     await lab.room_reads(answer, "lamp (mqtt, unproven): I saw it")
     assert (await lab.client.hears("I saw it", OTHER))["edits"] == passed_on["id"]

@@ -47,10 +47,10 @@ async def test_what_people_show_beside_a_message_and_take_back_reaches_the_inbox
         change = await stage.inbox.next_change()
         assert (change.event, change.removed) == (own, True)
         await react(alice, room, event, "two\nlines")
-        inside = {"m.relates_to": {"rel_type": "m.annotation", "event_id": event, "key": "sealed"}}
+        inside = {"m.relates_to": {"rel_type": "m.annotation", "event_id": event, "key": ":sealed:"}}
         hidden = alice.connection.olm.group_encrypt(room, {"type": "m.reaction", "content": inside})
         sent = await alice.put(room, "m.room.encrypted", hidden)
-        assert await stage.inbox.next_reaction() == Reaction(place, event, account, "sealed", sent)
+        assert await stage.inbox.next_reaction() == Reaction(place, event, account, ":sealed:", sent)
         assert bot.health().counts == {"unreadable_events": 1}
 
 

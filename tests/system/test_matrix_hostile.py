@@ -54,6 +54,18 @@ async def test_what_a_stranger_sends_to_the_bots_device_keeps_it_from_no_stop(st
             assert (await stage.inbox.next()).event == event
 
 
+async def test_an_odd_edit_of_a_stranger_keeps_the_bot_from_no_stop(stage: Stage) -> None:
+    async with stage.bot_online(), stage.online(stage.alice) as alice, stage.online(stage.mallory) as mallory:
+        room = await stage.room_of(alice, mallory)
+        said = await alice.say(room, "hello")
+        assert (await stage.inbox.next()).event == said
+        relation = {"rel_type": "m.replace", "event_id": said}
+        odd: dict[str, Any] = {"msgtype": "m.file", "body": "a", "url": "mxc://x/y", "m.new_content": {"msgtype": []}}
+        await mallory.put(room, "m.room.message", {**odd, "m.relates_to": relation})
+        event = await alice.say(room, "!stop all")
+        assert (await stage.inbox.next()).event == event
+
+
 async def test_a_stop_waits_for_no_disk_although_somebodys_identity_has_changed(stage: Stage) -> None:
     async with stage.bot_online(), stage.online(stage.alice) as alice, stage.online(stage.bob) as bob:
         room = await stage.room_of(alice, bob)

@@ -1,6 +1,7 @@
 """How what the bot says looks to those who read it, where it stands, and what shows that it is at work."""
 
 import asyncio
+import dataclasses
 import secrets
 
 import pytest
@@ -45,6 +46,21 @@ async def test_an_answer_stands_in_the_thread_of_its_question_also_after_a_resta
             await bot.send(says(room, "and ended", question), key="3")
             heard = await alice.wait_for(lambda heard: heard.body == "and ended")
             assert (heard.in_reply_to, heard.thread) == (question, root)
+
+
+async def test_what_stands_in_a_thread_that_is_none_is_said_all_the_same(stage: Stage) -> None:
+    async with stage.bot_online() as bot, stage.online(stage.alice) as alice:
+        room = await room_of(stage, alice)
+        question = await alice.say(room, "how is it?")
+        await stage.inbox.next()
+        post = dataclasses.replace(says(room, "well", question), thread="$never:example.org")
+        event = await bot.send(post, key="1")
+        assert await bot.send(post, key="1") == event
+        heard = await alice.answer_to(question)
+        assert (heard.event, heard.body, heard.thread) == (event, "well", None)
+        event = await bot.send(dataclasses.replace(says(room, "to nobody"), thread="$never:example.org"), key="2")
+        heard = await alice.wait_for(lambda heard: heard.event == event)
+        assert (heard.body, heard.in_reply_to, heard.thread) == ("to nobody", None, None)
 
 
 async def test_pictures_come_encrypted_after_the_words_and_once(stage: Stage) -> None:

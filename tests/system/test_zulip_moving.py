@@ -1,23 +1,16 @@
-"""Messages and topics that are moved on the stand-in. What is written where a message is now goes nowhere else."""
+"""Messages and topics that are moved on the stand-in while the bot listens: what it tells of them."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from bot.words.errors import Unreachable
+from bot.store import heard as inbox_heard
 from bot.words.message import Place
-from bridges.zulip import alterations
-from tests.system.zulip_stage import TO_ALICE, TOPIC, Stage, says, staged
-from tests.zulip.lab import ALICE, SECRET, TOCSIN, WEIRD
-
-HIDDEN = "the hidden word"
-MOVES = [
-    {"stream_id": SECRET},
-    {"stream_id": WEIRD, "topic": "topic"},
-    {"topic": "elsewhere"},
-    {"stream_id": SECRET, "topic": "elsewhere", "propagate_mode": "change_all"},
-]
+from bridges.zulip import moving
+from tests.system.zulip_moves import change, copied, heard, topic
+from tests.system.zulip_stage import TOPIC, Stage, staged
+from tests.zulip.lab import ALICE, INCIDENTS, SECRET, TOCSIN, UNSUBBED, WEIRD
 
 
 @pytest.fixture
@@ -27,192 +20,211 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         yield stage
 
 
-async def change(stage: Stage, number: int, **form: object) -> None:
-    """Bob edits a message, or alice moves it."""
-    person = stage.bob if "content" in form else stage.alice
-    assert (await person.ask("PATCH", f"/messages/{number}", form)).status == 200
+MOVES: list[tuple[dict[str, object], Place, bool]] = [
+    ({"topic": "Elsewhere"}, topic("elsewhere"), False),
+    ({"topic": "✔ Elsewhere", "propagate_mode": "change_later"}, topic("elsewhere"), False),
+    ({"topic": "Elsewhere", "propagate_mode": "change_all"}, topic("elsewhere"), True),
+    ({"stream_id": WEIRD}, topic("topic", WEIRD), False),
+    ({"stream_id": SECRET, "topic": "Elsewhere", "propagate_mode": "change_all"}, topic("elsewhere", SECRET), False),
+    ({"stream_id": UNSUBBED, "propagate_mode": "change_all"}, topic("topic", UNSUBBED), False),
+]
 
 
-async def heard(stage: Stage, words: str) -> int:
-    """The id of a message of bob that the bot has heard."""
-    number: int = (await stage.bob.say(words)).body["id"]
-    assert (await stage.inbox.next()).text == words
-    return number
-
-
-@pytest.mark.parametrize("move", MOVES)
-async def test_what_is_written_into_a_message_that_was_moved_stays_where_it_is(
-    stage: Stage, move: dict[str, object]
+@pytest.mark.parametrize(("form", "to", "is_whole"), MOVES)
+async def test_a_move_is_told_with_whom_it_concerns(
+    stage: Stage, form: dict[str, object], to: Place, *, is_whole: bool
 ) -> None:
     async with stage.online():
-        number = await heard(stage, "hello")
-        await change(stage, number, **move)
-        await change(stage, number, content=HIDDEN)
-        edit = await stage.inbox.next_change()
-    assert (edit.event, edit.place, edit.text) == (stage.inbox.rows[0].event, TOPIC, "")
+        number, event = await heard(stage, "hello")
+        await change(stage, number, **form)
+        moved = await stage.inbox.next_move()
+    assert (moved.place, moved.to, moved.events, moved.is_whole) == (TOPIC, to, (event,), is_whole)
+    assert moved.topic == ("Elsewhere" if "topic" in form else "topic")
+    assert moved.messages == ()
 
 
-@pytest.mark.parametrize("move", MOVES)
-async def test_so_it_does_where_both_happened_while_the_bot_was_away(stage: Stage, move: dict[str, object]) -> None:
+async def test_the_bots_own_copies_go_along_and_what_nobody_knows_does_not(stage: Stage) -> None:
+    await stage.bob.say("before the bot was there")
+    async with stage.online() as bridge:
+        first, event = await heard(stage, "hello")
+        copy = await copied(stage, bridge)
+        await change(stage, first, topic="elsewhere", propagate_mode="change_all")
+        moved = await stage.inbox.next_move()
+    assert moved.events == (event, str(copy))
+
+
+async def test_a_topic_that_is_called_otherwise_is_told_where_nobody_has_heard_a_word_of_it(stage: Stage) -> None:
+    number = (await stage.bob.say("before the bot was there")).body["id"]
     async with stage.online():
-        number = await heard(stage, "hello")
-    stage.world.queues.forget_all()
-    await change(stage, number, **move)
-    await change(stage, number, content=HIDDEN)
+        await change(stage, number, topic="elsewhere", propagate_mode="change_all")
+        moved = await stage.inbox.next_move()
+    assert (moved.place, moved.to, moved.events, moved.is_whole) == (TOPIC, topic("elsewhere"), (), True)
+
+
+async def test_a_topic_in_other_letters_and_a_resolved_one_are_not_moved(stage: Stage) -> None:
     async with stage.online():
-        edit = await stage.inbox.next_change()
-    assert (edit.event, edit.text) == (stage.inbox.rows[0].event, "")
+        number, _ = await heard(stage, "hello")
+        for name in ("TOPIC", "✔ Topic", "topic"):
+            await change(stage, number, topic=name, propagate_mode="change_all")
+        await heard(stage, "after it")
+    assert stage.inbox.moved.empty()
 
 
-async def test_so_it_does_where_the_bot_was_started_anew_between(stage: Stage) -> None:
-    async with stage.online():
-        number = await heard(stage, "hello")
-        await change(stage, number, topic="elsewhere")
-        await stage.inbox.next()  # the server's notice
-    async with stage.online():
-        await change(stage, number, content=HIDDEN)
-        assert (await stage.inbox.next_change()).text == ""
-
-
-async def test_words_that_move_a_message_go_nowhere_either(stage: Stage) -> None:
-    async with stage.online():
-        number = await heard(stage, "hello")
-        await change(stage, number, content=HIDDEN, topic="elsewhere")
-        assert (await stage.inbox.next_change()).text == ""
-
-
-async def test_what_was_written_elsewhere_is_not_told_once_the_message_is_back(stage: Stage) -> None:
-    async with stage.online():
-        number = await heard(stage, "hello")
-        stage.inbox.may_go.clear()
-        await stage.bob.say("something that the disk takes long for")
-        await change(stage, number, topic="elsewhere")
-        await change(stage, number, content=HIDDEN)
-        await change(stage, number, content="harmless")
-        await change(stage, number, topic="topic")
-        stage.inbox.may_go.set()
-        texts = {(await stage.inbox.next_change()).text for _ in range(2)}
-    assert texts <= {"", "harmless"}
-
-
-async def test_an_edit_where_a_message_was_said_has_its_words(stage: Stage) -> None:
-    async with stage.online():
-        number = await heard(stage, "hello")
-        await change(stage, number, content="hello all")
-        edit = await stage.inbox.next_change()
-    assert edit.text == "hello all"
-
-
-@pytest.mark.parametrize("kind", ["502_before", "hang_before", "401_before"])
-async def test_where_the_server_does_not_tell_where_a_message_is_an_edit_has_no_words(
-    stage: Stage, kind: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("stays", "goes"), [("topic", "✔ topic"), ("✔ topic", "topic"), ("✔ ✔ Topic", "✔ topic")])
+async def test_what_is_there_resolved_and_not_is_no_whole_where_only_one_goes(
+    stage: Stage, stays: str, goes: str
 ) -> None:
-    monkeypatch.setattr(alterations, "LOOKING_MAY_TAKE_S", 0.2)
     async with stage.online():
-        number = await heard(stage, "hello")
-        await stage.fault(kind, "GET", ".*/messages")
-        await change(stage, number, content="hello all")
-        edit = await stage.inbox.next_change()
-    assert (edit.event, edit.text) == (stage.inbox.rows[0].event, "")
+        await heard(stage, "hello", stays)
+        other, event = await heard(stage, "hello again", goes)
+        await change(stage, other, topic="elsewhere", propagate_mode="change_all")
+        moved = await stage.inbox.next_move()
+    assert (moved.place, moved.events, moved.is_whole) == (TOPIC, (event,), False)
 
 
-async def test_an_edit_of_a_mention_in_a_foreign_channel_is_the_writers_alone(stage: Stage) -> None:
-    stage.world.realm.channels[SECRET].members.remove(TOCSIN)
+async def test_a_message_of_which_a_move_was_missed_is_told_from_where_it_was_known_to_be(stage: Stage) -> None:
+    stage.linked.append(topic("elsewhere"))
     async with stage.online():
-        number = (await stage.alice.say("@**tocsin** status", to="secret")).body["id"]
-        assert (await stage.inbox.next()).place == TO_ALICE
-        await stage.alice.ask("PATCH", f"/messages/{number}", {"content": HIDDEN})
-        assert (await stage.inbox.next_change()).place == Place("zulip", f"dm/{ALICE}")
+        missed, missed_event = await heard(stage, "missed")
+        _, event = await heard(stage, "hello", "second")
+        await stage.be_out_for_a_while()
+        stage.world.realm.messages[missed].topic = "second"
+        await change(stage, missed, topic="elsewhere", propagate_mode="change_later")
+        told = {(each := await stage.inbox.next_move()).place: each for _ in range(2)}
+    assert {place: each.events for place, each in told.items()} == {TOPIC: (missed_event,), topic("second"): (event,)}
+    words = {place: [message.text for message in each.messages] for place, each in told.items()}
+    assert words == {TOPIC: ["missed"], topic("second"): ["hello"]}
 
 
-async def test_a_topic_that_was_resolved_and_opened_again_is_spoken_to_where_it_is(stage: Stage) -> None:
+async def test_what_is_said_in_a_topic_after_all_of_it_was_moved_is_said_there(stage: Stage) -> None:
+    async with stage.online():
+        number, event = await heard(stage, "hello")
+    await stage.bob.say("hello again")
+    await change(stage, number, topic="elsewhere", propagate_mode="change_all")
+    await stage.bob.say("a new topic")
+    async with stage.online():  # all of it comes at once
+        news = [await stage.inbox.next() for _ in range(2)]
+        assert (await stage.inbox.next_move()).events == (event, news[0].event)
+    there = await stage.store.read(lambda tx: inbox_heard.heard_since(tx, "zulip", 0))
+    places = {each.event: each.place for each in there}
+    assert places == {event: topic("elsewhere"), news[0].event: topic("elsewhere"), news[1].event: TOPIC}
+
+
+def quoting(stage: Stage, number: int, words: str) -> str:
+    link = f"{stage.world.url}/#narrow/channel/{INCIDENTS}-incidents/topic/topic/near/{number}"
+    return f"@_**alice|{ALICE}** [said]({link}):\n```quote\nwhat was said\n```\n{words}"
+
+
+@pytest.mark.parametrize("linked", [topic("topic"), topic("elsewhere", WEIRD), topic("*", WEIRD)])
+async def test_words_that_others_have_to_hear_are_told_as_they_stand_there_now(stage: Stage, linked: Place) -> None:
+    stage.linked.append(linked)
+    await stage.bob.say("stays", to="Störung / Netz", topic="elsewhere")
     async with stage.online() as bridge:
-        number = await heard(stage, "hello")
-        await change(stage, number, topic="✔ topic", propagate_mode="change_all")
-        await stage.inbox.next()  # the notice
-        assert await topic_of(stage, await bridge.send(says("resolved"), key="1")) == "✔ topic"
-        await change(stage, number, topic="topic", propagate_mode="change_all")
-        await stage.bob.say("the bot hears this after it", topic="another")
-        await stage.inbox.next()
-        assert await topic_of(stage, await bridge.send(says("open"), key="2")) == "topic"
+        last, event = await heard(stage, "last")
+        await stage.alice.say(quoting(stage, last, "an answer"))
+        answered = await stage.inbox.next()
+        await copied(stage, bridge)
+        await change(stage, last, content="@**tocsin** last of all")
+        await stage.inbox.next_change()
+        await change(stage, last, stream_id=WEIRD, topic="Elsewhere", propagate_mode="change_later")
+        moved = await stage.inbox.next_move()
+    assert moved.to == topic("elsewhere", WEIRD)
+    assert [(each.text, each.event, each.replies_to) for each in moved.messages] == [
+        ("last of all", event, ""),
+        ("an answer", answered.event, event),
+    ]
+    assert {(each.place, each.topic) for each in moved.messages} == {(moved.to, "Elsewhere")}
+    assert [each.called for each in moved.messages] == ["bob", "alice"]
 
 
-async def test_a_topic_that_was_moved_without_a_word_is_spoken_to_where_it_is(stage: Stage) -> None:
-    async with stage.online() as bridge:
-        number = await heard(stage, "hello")
-        await change(stage, number, topic="TOPIC", propagate_mode="change_all", send_notification_to_new_thread=False)
-        await stage.bob.say("the bot hears this after it", topic="another")
-        await stage.inbox.next()
-        assert await topic_of(stage, await bridge.send(says("there"), key="1")) == "TOPIC"
-
-
-@pytest.mark.parametrize("decoy", ["✔ topic", "✔ ✔ TOPIC", "✔  topic"])
-async def test_nobody_diverts_what_is_said_by_a_topic_that_looks_resolved(stage: Stage, decoy: str) -> None:
-    async with stage.online() as bridge:
-        await heard(stage, "hello")
-        for number in range(2):
-            await stage.alice.say("diverted", topic=decoy)
-            await stage.inbox.next()
-            assert await topic_of(stage, await bridge.send(says("alarm"), key=str(number))) == "topic"
-    async with stage.online() as bridge:
-        assert await topic_of(stage, await bridge.send(says("alarm"), key="again")) == "topic"
-
-
-async def topic_of(stage: Stage, event: str) -> str:
-    return stage.world.realm.messages[int(event)].topic
-
-
-async def test_what_a_channel_that_the_bot_was_put_out_of_hides_is_not_taken_back(stage: Stage) -> None:
+async def test_words_that_the_inbox_never_had_are_told_where_they_are_young(stage: Stage) -> None:
+    stage.linked.append(topic("elsewhere"))
+    old = (await stage.bob.say("old")).body["id"]
+    await stage.bob.say("young")
+    await stage.hand("age", message_id=old, seconds=90_000)
     async with stage.online():
-        await heard(stage, "first")
-        await stage.bob.say("kept", to="secret")
-        assert (await stage.inbox.next()).text == "kept"
-        gone = await heard(stage, "gone")
-        await heard(stage, "last")
-    stage.world.queues.forget_all()
-    stage.world.realm.channels[SECRET].members.remove(TOCSIN)
-    await stage.bob.ask("DELETE", f"/messages/{gone}")
+        await change(stage, old, topic="elsewhere", propagate_mode="change_later")
+        moved = await stage.inbox.next_move()
+    assert (moved.events, [each.text for each in moved.messages]) == ((), ["young"])
+
+
+async def test_of_many_that_are_moved_no_words_are_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moving, "MOST_SAID_ANEW", 1)
+    stage.linked.append(TOPIC)
     async with stage.online():
-        await heard(stage, "end")
-        assert (await stage.inbox.next_change()).place == TOPIC
-    assert stage.inbox.changed.empty()
+        number, _ = await heard(stage, "one")
+        await heard(stage, "two")
+        await change(stage, number, topic="elsewhere", propagate_mode="change_later")
+        moved = await stage.inbox.next_move()
+    assert (len(moved.events), moved.messages) == (2, ())
 
 
-async def test_the_words_of_an_edit_wait_for_their_turn_in_a_busy_minute(stage: Stage) -> None:
-    async with stage.online() as bridge:
-        number = await heard(stage, "hello")
-        stage.world.limits.fill(TOCSIN, 1.0)
-        with pytest.raises(Unreachable):  # so that the bot knows of it
-            await bridge.send(says("refused"), key="one")
-        await change(stage, number, content="hello all")
-        edit = await stage.inbox.next_change()
-    assert edit.text == "hello all"
-
-
-async def test_the_words_of_an_edit_are_asked_for_again_where_the_server_says_when(stage: Stage) -> None:
+async def test_words_among_too_much_are_not_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moving, "LOOKED_AT", 1)
+    stage.linked.append(TOPIC)
     async with stage.online():
-        number = await heard(stage, "hello")
-        stage.world.limits.fill(TOCSIN, 1.0)
-        await change(stage, number, content="hello all")
-        edit = await stage.inbox.next_change()
-    assert edit.text == "hello all"
+        number, _ = await heard(stage, "one")
+        await heard(stage, "between", "elsewhere")
+        await heard(stage, "between, too", "elsewhere")
+        await heard(stage, "two")
+        await change(stage, number, topic="elsewhere", propagate_mode="change_later")
+        moved = await stage.inbox.next_move()
+    assert (len(moved.events), moved.messages) == (2, ())
 
 
-async def test_where_their_turn_comes_too_late_an_edit_has_no_words(stage: Stage) -> None:
+async def test_a_move_waits_for_the_words_and_stops_do_not_wait_for_it(stage: Stage) -> None:
+    stage.linked.append(TOPIC)
     async with stage.online():
-        number = await heard(stage, "hello")
-        stage.world.limits.fill(TOCSIN, 50.0)
-        await change(stage, number, content="hello all")
-        edit = await stage.inbox.next_change()
-    assert (edit.event, edit.text) == (stage.inbox.rows[0].event, "")
-
-
-async def test_a_stop_is_heard_while_words_wait_for_their_turn(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alterations, "LOOKING_MAY_TAKE_S", 60.0)
-    async with stage.online():
-        number = await heard(stage, "hello")
-        stage.world.limits.fill(TOCSIN, 50.0)
-        await change(stage, number, content="hello all")
+        number, _ = await heard(stage, "hello")
+        await stage.fault("502_before", "GET", ".*/messages", 3)
+        await change(stage, number, topic="elsewhere")
         await stage.bob.say("!stop all")
         await stage.inbox.until_hurried("!stop all")
-        assert stage.inbox.changed.empty()
+        moved = await stage.inbox.next_move()
+    assert [each.text for each in moved.messages] == ["hello"]
+
+
+async def test_moves_are_told_in_their_order_and_what_is_written_and_shown_is_where_all_ends(stage: Stage) -> None:
+    stage.linked.append(topic("third"))
+    async with stage.online() as bridge:
+        number, event = await heard(stage, "hello")
+        copy = await copied(stage, bridge)
+        await stage.until_heard()
+    await change(stage, number, content="written")
+    await change(stage, number, topic="second", propagate_mode="change_later")
+    for message in (number, copy):
+        await stage.bob.ask("POST", f"/messages/{message}/reactions", {"emoji_name": "fire"})
+    await change(stage, number, topic="third", propagate_mode="change_later")
+    async with stage.online():  # all of it comes at once
+        moves = [await stage.inbox.next_move() for _ in range(2)]
+        edit = await stage.inbox.next_change()
+        shown = [await stage.inbox.next_reaction() for _ in range(2)]
+    assert [(each.place, each.to) for each in moves] == [
+        (TOPIC, topic("second")),
+        (topic("second"), topic("third")),
+    ]
+    assert (edit.place, edit.event, edit.text) == (topic("third"), event, "written")
+    assert {(each.place, each.event) for each in shown} == {(topic("third"), event), (topic("third"), str(copy))}
+
+
+async def test_what_shows_no_more_is_gone_where_its_message_is(stage: Stage) -> None:
+    stage.linked.append(TOPIC)
+    async with stage.online():
+        number, _ = await heard(stage, "hello")
+        await stage.bob.ask("POST", f"/messages/{number}/reactions", {"emoji_name": "fire"})
+        there = await stage.inbox.next_reaction()
+    await change(stage, number, topic="elsewhere")
+    await stage.bob.ask("DELETE", f"/messages/{number}/reactions", {"emoji_name": "fire"})
+    async with stage.online():  # all of it comes at once
+        gone = await stage.inbox.next_reaction()
+    assert (gone.own, gone.gone, gone.place) == (there.own, True, topic("elsewhere"))
+
+
+async def test_a_mention_elsewhere_stays_its_writers_wherever_it_is_moved(stage: Stage) -> None:
+    async with stage.online():
+        number = (await stage.alice.say("@**tocsin** status", to="unsubbed")).body["id"]
+        said_to_the_bot = await stage.inbox.next()
+        await change(stage, number, topic="elsewhere", propagate_mode="change_later")
+        await heard(stage, "after it")
+    assert said_to_the_bot.place == Place("zulip", f"dm/{ALICE}")
+    assert stage.inbox.moved.empty()

@@ -14,7 +14,7 @@ from bot.words.message import Lane, Place, Post
 from bridges.zulip.bridge import ZulipBridge
 from tests.system.zulip_stage import TOPIC, Stage, says, staged
 from tests.zulip.client import Person
-from tests.zulip.lab import BOB, TOCSIN, WEIRD
+from tests.zulip.lab import BOB, INCIDENTS, TOCSIN, WEIRD
 
 ELSEWHERE = Said(Place("matrix", "!room:localhost"), "$one")
 
@@ -76,7 +76,7 @@ async def test_what_is_shown_and_taken_back_at_once_does_not_stay(stage: Stage) 
         stage.inbox.may_go.set()
         told = [await stage.inbox.next_reaction() for _ in range(4)]
     assert [each.gone for each in told] == [False, True, False, True]
-    assert await stage.store.read(lambda tx: reacted.owns(tx, TOPIC)) == []
+    assert await stage.store.read(lambda tx: reacted.owns_on(tx, "zulip")) == []
 
 
 async def test_what_shows_beside_a_copy_is_known_by_what_the_copy_is(stage: Stage) -> None:
@@ -107,6 +107,32 @@ async def test_neither_the_bots_own_nor_what_shows_in_other_places_is_told(stage
             await show(stage.bob, message, "fire")
         assert (await stage.inbox.next_reaction()).own.startswith(f"{number} ")
         assert stage.inbox.reacted.empty()
+
+
+async def test_what_shows_where_the_bot_is_not_any_more_is_not_told(stage: Stage) -> None:
+    async with stage.online():
+        number, _ = await heard(stage)
+        await stage.tocsin.ask("DELETE", "/users/me/subscriptions", {"subscriptions": ["incidents"]})
+        await show(stage.bob, number, "fire")
+        await stage.alice.say("@**tocsin** status")
+        await stage.inbox.next()
+    assert stage.inbox.reacted.empty()
+
+
+async def test_in_all_topics_of_a_channel_it_is_told_what_people_show(stage: Stage) -> None:
+    stage.linked[:] = [Place("zulip", f"{INCIDENTS}/*")]
+    async with stage.online():
+        number, event = await heard(stage, topic="another")
+        await show(stage.alice, number, "heart")
+        there = await stage.inbox.next_reaction()
+    await stage.hand("events", do="kill")
+    await stage.hand("events", do="start")
+    await show(stage.alice, number, "heart", "DELETE")
+    await show(stage.bob, number, "fire")
+    async with stage.online():
+        told = {(each.gone, each.place) for each in [await stage.inbox.next_reaction() for _ in range(2)]}
+    assert (there.place, there.event) == (Place("zulip", f"{INCIDENTS}/another"), event)
+    assert told == {(True, there.place), (False, there.place)}
 
 
 async def test_what_showed_and_went_while_the_bot_was_away_is_told(stage: Stage) -> None:
@@ -205,6 +231,7 @@ async def test_a_connection_that_breaks_leaves_one_reaction(stage: Stage, kind: 
 async def test_a_stop_is_heard_where_nobody_tells_what_a_reaction_is_beside(stage: Stage) -> None:
     async with stage.online():
         number, _ = await heard(stage)
+        await stage.be_out_for_a_while()
         await stage.fault("hang_before", "GET", ".*/messages")
         await show(stage.alice, number, "eyes")
         await stage.bob.say("!stop all")
@@ -214,6 +241,7 @@ async def test_a_stop_is_heard_where_nobody_tells_what_a_reaction_is_beside(stag
 async def test_what_shows_beside_a_message_waits_for_its_turn_in_a_busy_minute(stage: Stage) -> None:
     async with stage.online() as bridge:
         number, event = await heard(stage)
+        await stage.be_out_for_a_while()
         stage.world.limits.fill(TOCSIN, 1.0)
         with pytest.raises(Unreachable):  # so that the bot knows of it
             await bridge.send(says("refused"), key="one")

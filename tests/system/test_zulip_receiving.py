@@ -95,6 +95,17 @@ async def test_a_topic_is_the_same_in_other_letters_and_when_it_is_resolved(stag
             assert (await stage.inbox.next()).place == Place("zulip", f"{INCIDENTS}/status")
 
 
+async def test_people_see_a_topic_as_it_is_spelled_and_none_where_a_message_stands_in_none(stage: Stage) -> None:
+    async with stage.online():
+        await stage.bob.say("hello", topic="✔ Die Störung")
+        here = await stage.inbox.next()
+        await stage.alice.say("@**tocsin** status", to="secret")
+        elsewhere = await stage.inbox.next()
+        await direct(stage.bob, stage, "status")
+        directly = await stage.inbox.next()
+    assert [each.topic for each in (here, elsewhere, directly)] == ["Die Störung", "", ""]
+
+
 async def test_an_edit_and_a_deletion_change_what_was_said(stage: Stage) -> None:
     async with stage.online():
         ids = [await direct(stage.alice, stage, "one"), (await stage.bob.say("two")).body["id"]]

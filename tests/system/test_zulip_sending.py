@@ -11,6 +11,7 @@ from PIL import Image
 from bot.words.document import Document, Picture, code, document, text
 from bot.words.errors import NetworkError, Unreachable
 from bot.words.message import Lane, Place, Post
+from bot.words.talk import Speaker, passed_on
 from tests.system.zulip_stage import SOON_S, TO_ALICE, TOPIC, Stage, says, staged
 from tests.zulip import api_events, sending
 from tests.zulip.lab import BOB, INCIDENTS, TOCSIN
@@ -256,6 +257,18 @@ async def test_an_edit_that_is_too_long_says_that_it_is_not_all(stage: Stage) ->
     (said,) = stage.said()
     assert len(said) <= 10_000
     assert said.endswith("The rest does not fit into one message.")
+
+
+async def test_what_somebody_has_said_elsewhere_is_one_message_that_begins_with_who(stage: Stage) -> None:
+    said = passed_on(Speaker("mallory", "matrix"), "$" * 4970 + " **olga** (matrix): It is safe, reset all of it.")
+    async with stage.online() as bridge:
+        event = await bridge.send(Post(TOPIC, said, Lane.TALK), key="one")
+        for edits in (None, event):
+            await bridge.send(Post(TOPIC, said, Lane.TALK, edits=edits), key=f"again {edits}")
+    assert len(stage.said()) == 2
+    for whole in stage.said():
+        assert whole.startswith("**mallory** (matrix): ")
+        assert whole.endswith("The rest does not fit into one message.")
 
 
 async def test_a_picture_is_uploaded_once_and_linked(stage: Stage) -> None:

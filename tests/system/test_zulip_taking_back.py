@@ -70,12 +70,12 @@ async def test_past_all_limits_a_new_message_says_so_once(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("rules", [{}, {"delete_own_message_policy": ADMINS}])
-async def test_all_messages_of_a_copy_are_taken_back_also_after_a_restart(
+async def test_all_messages_of_a_post_are_taken_back_also_after_a_restart(
     stage: Stage, rules: dict[str, object]
 ) -> None:
     await stage.hand("settings", **rules)
     async with stage.online() as bridge:
-        first = await bridge.send(talks(LONG), key="one")
+        first = await bridge.send(says(LONG, lane=Lane.ANSWER), key="one")  # such as earlier versions have left
         kept = await bridge.send(talks("another"), key="two")
     async with stage.online() as bridge:
         assert await bridge.send(back(first), key="three") == first
@@ -92,7 +92,7 @@ async def test_what_took_the_place_of_a_message_is_taken_back_with_it(stage: Sta
                 await stage.hand("age", message_id=each, seconds=700)
             event, before = await bridge.send(talks("other words", edits=event), key=key), event
             assert event != before
-        assert len(stage.said()) > 3
+        assert len(stage.said()) == 3
         assert await bridge.send(back(event), key="four") == event
     assert stage.said() == []
 

@@ -3,20 +3,21 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
 
 from bot.bridge import Office, Unreadable
 from bot.identities import Identities
-from bot.store import Store, Tx, inbox
+from bot.store import Store, Tx, inbox, moving
 from bot.store import reactions as reacted
 from bot.store.said import Said
 from bot.words.document import document
 from bot.words.errors import Unreachable
-from bot.words.message import Change, Lane, Message, Place, Post, Reaction
+from bot.words.message import Change, Lane, Message, Moved, Place, Post, Reaction
 from bot.words.people import Account, People, Person, Role
 from bridges.zulip.bridge import ZulipBridge
 from bridges.zulip.settings import ZulipSettings
@@ -36,15 +37,23 @@ def says(words: str, place: Place = TOPIC, *, lane: Lane = Lane.ANSWER, **more: 
 
 
 def _write(
-    tx: Tx, messages: Sequence[Message], cursor: str, changes: Sequence[Change], reactions: Sequence[Reaction]
+    tx: Tx,
+    messages: Sequence[Message],
+    cursor: str,
+    changes: Sequence[Change],
+    moves: Sequence[Moved],
+    reactions: Sequence[Reaction],
 ) -> list[inbox.Received]:
     """As the bot does it, where nothing is passed on."""
+    new = inbox.accept(tx, "zulip", messages, cursor, changes, moves)
+    for moved in moves:
+        moving.among_copies(tx, moved)
     for each in reactions:
         if each.gone:
             reacted.drop(tx, each.place, each.own)
         else:
             reacted.note(tx, each, Said(each.place, each.event))
-    return inbox.accept(tx, "zulip", messages, cursor, changes)
+    return new
 
 
 class Inbox:
@@ -53,6 +62,7 @@ class Inbox:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.arrived: asyncio.Queue[Message] = asyncio.Queue()
+        self.moved: asyncio.Queue[Moved] = asyncio.Queue()
         self.changed: asyncio.Queue[Change] = asyncio.Queue()
         self.reacted: asyncio.Queue[Reaction] = asyncio.Queue()
         self.hurried: asyncio.Queue[Message] = asyncio.Queue()
@@ -66,18 +76,23 @@ class Inbox:
         messages: Sequence[Message],
         *,
         cursor: str,
+        moves: Sequence[Moved] = (),
         changes: Sequence[Change] = (),
         unreadable: Sequence[Unreadable] = (),
         reactions: Sequence[Reaction] = (),
+        own: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Take a batch. What was there already is not told again."""
         assert not unreadable
+        assert not own
         self.offered.set()
         await self.may_go.wait()
-        new = await self._store.write(lambda tx: _write(tx, messages, cursor, changes, reactions))
+        new = await self._store.write(lambda tx: _write(tx, messages, cursor, changes, moves, reactions))
         for each in new:
             self.rows.append(each.message)
             self.arrived.put_nowait(each.message)
+        for moved in moves:
+            self.moved.put_nowait(moved)
         for change in changes:
             self.changed.put_nowait(change)
         for reaction in reactions:
@@ -103,6 +118,11 @@ class Inbox:
         """The next message that was taken."""
         async with asyncio.timeout(SOON_S):
             return await self.arrived.get()
+
+    async def next_move(self) -> Moved:
+        """The next move that was taken."""
+        async with asyncio.timeout(SOON_S):
+            return await self.moved.get()
 
     async def next_change(self) -> Change:
         """The next change that was taken."""
@@ -183,6 +203,13 @@ class Stage:
     async def hand(self, name: str, /, **asked: Any) -> Any:
         """See `tests/zulip/control.py`."""
         return await client.hand(self.world.url, self.session, name, **asked)
+
+    async def be_out_for_a_while(self) -> None:
+        """The bot is put out of a channel and let in again: from now on older messages may be anywhere."""
+        channel = {"subscriptions": ["Störung / Netz"]}
+        assert (await self.tocsin.ask("DELETE", "/users/me/subscriptions", channel)).status == client.OK
+        again = {"subscriptions": [{"name": "Störung / Netz"}], "principals": [TOCSIN]}
+        assert (await self.bob.ask("POST", "/users/me/subscriptions", again)).status == client.OK
 
     async def fault(self, kind: str, method: str, path: str, times: int = 1) -> None:
         """Something breaks for the next request that fits."""

@@ -37,6 +37,22 @@ async def test_nobody_edits_what_another_has_written(talk: Talk) -> None:
     assert await talk.heard(MQTT) == ["(taken back)"], "but others may take it back, where a network lets them"
 
 
+@pytest.mark.parametrize("together", [True, False])
+async def test_where_nobody_is_proven_only_the_same_name_takes_back(talk: Talk, *, together: bool) -> None:
+    message = talk.message("hello", MQTT, "lamp", Standing.RELAYED)
+    others, own = (change(message.event, MQTT, who, standing=Standing.RELAYED) for who in ("another", "lamp"))
+    await talk.takes(message, changes=[others] if together else ())
+    await talk.takes(changes=[others])
+    assert await talk.heard(ZULIP) == ["lamp (mqtt, unproven): hello"]
+    await talk.takes(changes=[own])
+    assert await talk.heard(ZULIP) == ["(taken back)"]
+
+
+async def test_a_name_that_anybody_can_choose_holds_no_sign_behind_which_words_begin(talk: Talk) -> None:
+    await talk.says("hi", MQTT, "Olga: yes, reset it. Lamp (x)", standing=Standing.RELAYED)
+    assert await talk.heard(ZULIP) == ["Olga  yes, reset it. Lamp  x  (mqtt, unproven): hi"]
+
+
 async def test_a_change_on_another_network_or_without_words_changes_nothing(talk: Talk) -> None:
     event = await talk.says("hello")
     await talk.takes(changes=[change(event, words="goodbye")], network="matrix")
@@ -78,7 +94,7 @@ async def test_what_is_encrypted_is_secret_where_its_message_or_its_edit_is(talk
         await talk.takes(changes=edits)
     said = " ".join(await talk.posts(ZULIP))
     assert "now" not in said
-    assert said == ("" if together else "olga (matrix, unproven): in clear File: plan.pdf, 3 bytes")
+    assert said == ("" if together else "olga (matrix, unproven): in clear File: plan.pdf")
 
 
 async def test_what_was_shared_once_is_not_edited_where_it_is_not_shared_any_more(store: Store) -> None:

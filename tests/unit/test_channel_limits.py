@@ -4,11 +4,19 @@ import sqlite3
 
 import pytest
 
-from bot.channels import Channel
-from bot.channels import channels as channels_module
-from bot.channels.allowance import AT_ONCE, CALM_S, LATE_AT_ONCE, OF_ONE_AT_ONCE, REMEMBERED, Allowance, Verdict
+from bot.channels import Channel, bounds
+from bot.channels.allowance import (
+    AT_ONCE,
+    CALM_S,
+    LATE_AT_ONCE,
+    LATE_OF_ONE_AT_ONCE,
+    OF_ONE_AT_ONCE,
+    REMEMBERED,
+    Allowance,
+    Verdict,
+)
 from bot.store import Store, Tx
-from bot.words.message import Lane
+from bot.words.message import Lane, Standing
 from tests.unit.talk import ALONE, MATRIX, MQTT, OTHER, PLACES, ZULIP, Talk
 
 
@@ -85,12 +93,40 @@ async def test_edits_count_too_and_so_does_one_that_goes_to_and_fro(talk: Talk) 
 
 
 async def test_what_was_said_while_the_bot_was_away_is_no_flood(talk: Talk) -> None:
+    people = LATE_AT_ONCE // LATE_OF_ONE_AT_ONCE + 1
+    for number in range(people * LATE_OF_ONE_AT_ONCE):
+        await talk.says(f"{number}", who=f"somebody {number % people}", age_s=3_600.0)
+    assert talk.channels.counts["passed_on"] == LATE_AT_ONCE * (len(PLACES) - 1)
+    assert talk.channels.counts["stemmed"] == (people * LATE_OF_ONE_AT_ONCE) - LATE_AT_ONCE
+
+
+async def test_who_says_that_it_is_old_says_no_more_than_one_who_was_away_may(talk: Talk) -> None:
     for number in range(400):
-        await talk.says(f"{number}", age_s=3_600.0)
-    assert len(await talk.heard(OTHER)) == 400
-    for number in range(LATE_AT_ONCE):
-        await talk.says(f"{number}", age_s=3_600.0)
-    assert talk.channels.counts["stemmed"] == 400
+        await talk.says(f"{number}", who="mallory", age_s=11.0)
+    await talk.says("hello", age_s=11.0)
+    said = await talk.heard(OTHER)
+    assert (len(said), said[-1]) == (LATE_OF_ONE_AT_ONCE + 2, "olga (zulip): hello")
+    assert talk.channels.counts["stemmed"] == 400 - LATE_OF_ONE_AT_ONCE
+
+
+async def test_one_publisher_under_many_names_silences_nobody(talk: Talk) -> None:
+    for number in range(AT_ONCE * 2):
+        await talk.says("x", MQTT, f"lamp {number}", standing=Standing.RELAYED)
+    await talk.says("help", ZULIP, "olga")
+    assert (await talk.heard(OTHER))[-1] == "olga (zulip): help"
+    assert talk.channels.counts["stemmed"] == 2 * AT_ONCE - OF_ONE_AT_ONCE
+    event = await talk.says("y", ZULIP, "olga")
+    await talk.changes(event, words="z")
+    assert (await talk.heard(OTHER))[-1] == "olga (zulip): z"
+
+
+async def test_edits_under_many_names_count_as_one_writers(talk: Talk) -> None:
+    events = [
+        await talk.says("x", MQTT, f"lamp {number}", standing=Standing.RELAYED) for number in range(OF_ONE_AT_ONCE)
+    ]
+    for number, event in enumerate(events):
+        await talk.changes(event, MQTT, f"lamp {number}", words="y", standing=Standing.RELAYED)
+    assert talk.channels.counts["stemmed"] == OF_ONE_AT_ONCE
 
 
 async def test_a_commit_that_is_tried_again_loses_nothing_and_tells_of_a_flood(talk: Talk) -> None:
@@ -114,7 +150,7 @@ async def test_a_commit_that_is_tried_again_loses_nothing_and_tells_of_a_flood(t
 async def test_so_much_waits_for_a_place_and_no_more_and_it_hears_of_that(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channels_module, "MOST_WAITING", 5)
+    monkeypatch.setattr(bounds, "MOST_WAITING", 5)
     old = await talk.says("old")
     await talk.sent(OTHER)
     waiting = [await talk.says(f"{number}") for number in range(5)]

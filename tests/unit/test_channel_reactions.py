@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.channels import Channel
-from bot.channels.channels import MOST_KINDS
+from bot.channels.reacting import MOST_KINDS
 from bot.store import Store, keeping, reactions
 from bot.words.document import Reacts
 from bot.words.message import Place, Reaction
@@ -165,3 +165,15 @@ async def test_whatever_is_shown_keeps_nothing_else_from_being_taken_in(talk: Ta
     await talk.takes(changes=[change(own)])
     assert (await talk.posts(OTHER)).count("olga (zulip): hello") >= 1
     assert not talk.channels.counts["stemmed"]
+
+
+async def test_an_emoji_is_one_however_apps_write_it_and_shown_as_it_was_first(talk: Talk) -> None:
+    event = await talk.says("hello")
+    await talk.sent(OTHER)
+    mine, theirs = await talk.shows("\u2764\ufe0f", event), await talk.shows("\u2764", event, who="otto")
+    assert await talk.reactions(OTHER) == [Reacts("\u2764\ufe0f")]
+    await talk.says_next(OTHER)
+    await talk.hides(mine)
+    assert await talk.reactions(OTHER) == []
+    await talk.hides(theirs)
+    assert await talk.reactions(OTHER) == [Reacts("\u2764\ufe0f", gone=True)]

@@ -251,5 +251,5 @@ def test_lists_and_tables_are_passed_on_as_such() -> None:
 
 
 def test_a_reaction_of_the_bots_own_stands_for_one_thing_beside_one_message() -> None:
-    shown = [Shown(Said(place, event), emoji) for place in PLACES for event in "ab" for emoji in "xy"]
+    shown = [Shown(Said(place, f"{place} {event}"), emoji) for place in PLACES for event in "ab" for emoji in "xy"]
     assert len({each.subject for each in shown}) == len(shown)

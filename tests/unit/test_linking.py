@@ -12,17 +12,18 @@ import pytest_asyncio
 from bot.channels import Channel, Channels, Linking
 from bot.channels.linking import MOST_PLACES
 from bot.outgoing import Outgoing
-from bot.store import Store, Tx, audit, links, outbox
+from bot.store import Store, Tx, audit, links, moving, outbox
 from bot.store.links import Link
 from bot.system import System
 from bot.words.document import document
-from bot.words.errors import StoreError, UsageError
-from bot.words.message import Lane, Message, Place, Post, Standing
+from bot.words.errors import Refused, StoreError, UsageError
+from bot.words.message import Lane, Message, Moved, Place, Post, Standing
 from bot.words.people import Account, Person, Role
 from tests.unit.room import HERE, Room
 from tests.unit.talk import Silent, Talk
 
 LAB, HALL, YARD = Place("zulip", "5/lab"), Place("zulip", "6/hall"), Place("zulip", "7/yard")
+WHOLE, COLD = Place("zulip", "4/*"), Place("zulip", "4/cold")
 SECRET = Place("chat", "secret")
 CAROL = Person("carol", Role.COMMANDER, frozenset())
 STARTS = itertools.count(0, 100)
@@ -294,3 +295,103 @@ async def test_channels_shows_what_waits_and_what_is_refused(room: Linked) -> No
         "linked-1 chat:room – 0 s up to date",
         "linked-1 zulip:5/lab 1 0 s refused: The bot is not in the room.",
     ]
+
+
+async def test_channels_shows_all_topics_of_a_place_as_one(store: Store, system: System) -> None:
+    both = Channel("lab", (HERE, WHOLE)), Channel("hall", (Place("zulip", "4/hall"), YARD))
+    async with open_room(store, system, *both) as room:
+
+        def wait(tx: Tx) -> None:
+            for topic in ("cold", "warm", "hall"):
+                outbox.queue(tx, Post(Place("zulip", f"4/{topic}"), document("a"), Lane.TALK))
+            outbox.queue(tx, Post(Place("zulip", "4/hot"), document("c"), Lane.TALK))
+            outbox.failed(tx, 4, "There is no such topic.")
+
+        await store.write(wait)
+        shown = [" ".join(line.split()) for line in (await room.said("!channels", "vera")).splitlines()]
+        assert shown[1:] == [
+            "lab chat:room – 0 s up to date",
+            "lab zulip:4/* 2 0 s refused: There is no such topic.",
+            "hall zulip:4/hall 1 0 s on its way",
+            "hall zulip:7/yard – 0 s up to date",
+        ]
+
+
+async def test_all_topics_are_linked_and_parted_as_one_and_told_in_the_main_one(room: Linked) -> None:
+    assert await room.said("!link zulip:4/*", "carol") == "Linked as linked-1. To part it again: !unlink zulip:4/*"
+    assert room.all() == {"linked-1": [HERE, WHOLE]}
+    main = Place("zulip", "4/linked-1")
+    assert [len(await room.heard(place)) for place in (HERE, main, WHOLE)] == [1, 1, 0]
+    for topic in ("cold", "warm"):
+        answer = await room.said(f"!unlink zulip:4/{topic}", "carol")
+        assert f"zulip:4/{topic} is in linked-1 with all topics. !unlink zulip:4/* parts them all." in answer
+    assert await room.said("!unlink zulip:4/*", "carol") == "Parted: zulip:4/* is not in linked-1 any more."
+    assert (room.all(), await room.kept()) == ({}, [])
+    assert "zulip:4/cold is in no channel." in await room.said("!unlink zulip:4/cold", "carol")
+
+
+async def test_a_topic_of_a_channel_with_all_of_them_is_not_linked_with_it_once_more(room: Linked) -> None:
+    await room.said("!link zulip:4/*", "carol")
+    before = room.all()
+    answer = await room.said("!link zulip:4/cold", "carol")
+    assert "chat:room would be one conversation with zulip:4/cold, and a topic in it twice" in answer
+    for here, there in ((COLD, HERE), (COLD, WHOLE), (WHOLE, COLD)):
+        with pytest.raises(Refused, match="a topic in it twice"):
+            await room.linking.link(room.store, here, there, CAROL)
+    assert room.all() == before
+    assert len(await room.kept()) == 2
+
+
+async def test_a_topic_can_leave_all_the_others_for_a_channel_of_its_own(room: Linked) -> None:
+    await room.said("!link zulip:4/*", "carol")
+    await room.linking.link(room.store, COLD, HALL, CAROL)
+    assert room.all() == {"linked-1": [HERE, WHOLE], "linked-2": [COLD, HALL]}
+    channel = room.channels.of(COLD)
+    assert channel is not None
+    assert channel.name == "linked-2"
+    with pytest.raises(Refused, match="a topic in it twice"):
+        await room.linking.link(room.store, YARD, Place("zulip", "7/*"), CAROL)
+    await room.linking.unlink(room.store, COLD, CAROL)
+    channel = room.channels.of(COLD)
+    assert channel is not None
+    assert channel.name == "linked-1", "it is one of all of them again"
+
+
+async def test_what_was_linked_from_chat_rests_while_the_file_has_all_topics_there(room: Linked) -> None:
+    room.channels.take([Channel("lab", (HERE, YARD))])
+    await room.linking.link(room.store, HERE, COLD, CAROL)
+    assert room.all() == {"lab": [HERE, YARD, COLD]}
+    room.channels.take([Channel("lab", (HERE, WHOLE))])
+    assert room.all() == {"lab": [HERE, WHOLE]}
+    room.channels.take([Channel("lab", (HERE, YARD))])
+    assert room.all() == {"lab": [HERE, YARD, COLD]}
+
+
+async def test_names_that_nothing_goes_by_any_more_are_forgotten_at_the_next_start(
+    store: Store, system: System
+) -> None:
+    def rename(tx: Tx) -> None:
+        moving.follow(tx, LAB, HALL, LAB)
+        moving.follow(tx, YARD, COLD, YARD)
+
+    await store.write(rename)
+    async with open_room(store, system, Channel("lab", (HERE, LAB))) as room:
+        assert room.all() == {"lab": [HERE, HALL]}
+        assert await store.read(moving.names) == {LAB: HALL}
+        assert "zulip:6/hall is in the channel lab by the configuration file." in await room.said(
+            "!unlink zulip:6/hall", "carol"
+        )
+        assert "zulip:5/lab is in no channel." in await room.said("!unlink zulip:5/lab", "carol")
+    async with open_room(store, system, Channel("lab", (HERE, HALL))) as room:
+        assert room.all() == {"lab": [HERE, HALL]}
+        assert await store.read(moving.names) == {}
+
+
+async def test_what_is_linked_from_chat_is_parted_by_its_new_name(room: Linked) -> None:
+    await room.said("!link zulip:5/lab", "carol")
+    moved = Moved(LAB, YARD, (), is_whole=True)
+    await room.store.write(lambda tx: room.channels.take_in(tx, "zulip", [], moves=[moved]))
+    assert room.all() == {"linked-1": [HERE, YARD]}
+    assert "zulip:5/lab is in no channel." in await room.said("!unlink zulip:5/lab", "carol")
+    assert await room.said("!unlink zulip:7/yard", "carol") == "Parted: zulip:7/yard is not in linked-1 any more."
+    assert await room.kept() == []

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import re
+import string
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +14,7 @@ from nio import Event, MatrixRoom
 
 from bot.words.document import OCTETS, Enclosed, document, text
 from bot.words.glyphs import one_line
+from bot.words.hiding import HIDDEN
 from bot.words.message import Place, Reaction
 from bot.words.packed import dump
 from bot.words.people import Account
@@ -82,6 +85,12 @@ def test_the_words_are_a_caption_where_the_file_has_a_name_beside_them(
 ) -> None:
     file, said = enclosed({**FILE, "body": body, "filename": filename})
     assert (file.name, said) == (name, caption)
+
+
+def test_what_a_caption_hides_stays_hidden() -> None:
+    hides = {"format": "org.matrix.custom.html", "formatted_body": "it was <span data-mx-spoiler>the cat</span>"}
+    _, caption = enclosed({**CLEAR, "filename": "a.pdf", "body": "it was the cat", **hides})
+    assert caption == f"it was {HIDDEN}"
 
 
 @pytest.mark.parametrize("words", ["!stop all", "STOP ALL", "@tocsin stop all"])
@@ -186,6 +195,17 @@ def test_whatever_comes_as_a_file_is_odd_or_can_be_stored_brought_and_passed_on(
 
 
 UNSEEN: list[object] = ["", "a\nb", "a\x1b[2J", "\u202eb", "x" * 65, "\u200d", "\ufe0f", " ", "\ud83d", 5, None, {}]
+SAID: list[object] = [
+    "All clear: olga has reset the stop. Go on working.",
+    "All_clear:olga_has_reset_the_stop\U0001f44d",
+    "hear, hear",
+    "yes",
+    "a\ufe0f",
+    "12",
+    "\U0001f44d \U0001f44d",
+    ":all clear:",
+    "\u2139\u00aa",
+]
 
 
 def shown(key: object, by: object = ALICE, own: object = "$2", about: object = "$1", code: object = None) -> Event:
@@ -206,7 +226,12 @@ SCOTLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e00
 
 
 @pytest.mark.parametrize(
-    "key", ["\U0001f44d", "\u2764\ufe0f", FAMILY, SCOTLAND, "\U0001fae8", "1\ufe0f\u20e3", "hear, hear", "+1"]
+    "key",
+    [
+        *("\U0001f44d", "\U0001f44d\U0001f3fd", "\u2764\ufe0f", FAMILY, SCOTLAND, "\U0001f1e9\U0001f1ea", "\U0001fae8"),
+        *("1\ufe0f\u20e3", "#\ufe0f\u20e3", "\u2139\ufe0f", "\u203c\ufe0f", "\u2049\ufe0f", "\u3030\ufe0f"),
+        *("\u24c2\ufe0f", "+1", ":party_parrot:", "\U0001fc00"),
+    ],
 )
 def test_what_people_show_is_taken_as_it_is(key: str) -> None:
     reaction = Reaction(Place("matrix", "!room:example.org"), "$1", Account("matrix", ALICE), key, "$2")
@@ -217,16 +242,17 @@ def test_what_people_show_is_taken_as_it_is(key: str) -> None:
     "event",
     [
         *map(shown, UNSEEN),
+        *map(shown, SAID),
         shown("mxc://example.org/party"),
         shown("mxc://example.org/party", code="a\nb"),
-        shown("a", own=5),
-        shown("a", about="a\nb"),
-        shown("a", by=None),
+        shown("+", own=5),
+        shown("+", about="a\nb"),
+        shown("+", by=None),
     ],
 )
 def test_what_nobody_should_see_is_passed_over_and_counted(event: Event) -> None:
-    assert reacted(event, shown("a"))[1] == 1
-    assert [each.emoji for each in reacted(event, shown("a"))[0]] == ["a"]
+    assert reacted(event, shown("+"))[1] == 1
+    assert [each.emoji for each in reacted(event, shown("+"))[0]] == ["+"]
 
 
 def test_a_picture_of_somebodys_own_goes_by_its_name() -> None:
@@ -236,9 +262,9 @@ def test_a_picture_of_somebodys_own_goes_by_its_name() -> None:
 
 
 def test_neither_the_bot_nor_what_was_taken_back_shows_anything() -> None:
-    gone = shown("a")
+    gone = shown("+")
     gone.source["content"] = {}
-    assert reacted(shown("a", by=BOT), gone, event_of(CLEAR)) == ([], 0)
+    assert reacted(shown("+", by=BOT), gone, event_of(CLEAR)) == ([], 0)
 
 
 @given(key=JSON, by=JSON, own=JSON, about=JSON, code=JSON)
@@ -251,4 +277,13 @@ def test_whatever_comes_as_a_reaction_is_passed_over_or_can_be_stored(
     for each in found:
         f"{each.emoji}{each.own}{each.event}{each.account.id}".encode()
         assert 0 < len(each.emoji) <= 64
-        assert "\n" not in each.emoji
+        assert not any(blank.isspace() for blank in each.emoji)
+        assert re.fullmatch(r":[\w+-]+:", each.emoji) or not any(
+            letter in string.ascii_letters for letter in each.emoji
+        )
+
+
+def test_what_cannot_be_looked_at_keeps_no_other_reaction_back() -> None:
+    broken = shown("+")
+    del broken.source
+    assert (len(reacted(broken, shown("+"))[0]), reacted(broken)[1]) == (1, 1)

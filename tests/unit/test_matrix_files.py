@@ -9,13 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nio import MatrixRoom
 from nio.crypto import encrypt_attachment
 
-from bot.words.document import OCTETS
+from bot.words.document import OCTETS, Brought, Enclosed, document
 from bot.words.errors import NetworkError, Unreachable
-from bridges.matrix.connection import Connection
+from bot.words.message import Lane, Place, Post
+from bridges.matrix import voice as voice_module
+from bridges.matrix.clear import ClearRooms
+from bridges.matrix.connection import UPLOAD, Connection
 from bridges.matrix.files import DOWNLOAD, download, upload
-from demo.odd import BOT, Odd
+from bridges.matrix.sending import Speaker
+from bridges.matrix.threads import Threads
+from bridges.matrix.trust import Trust
+from bridges.matrix.voice import Voice
+from demo.odd import BOT, ROOM, Odd
+from demo.operator import PinsInMemory
 
 URL = "mxc://example.org/abc"
 IN_CLEAR = json.dumps({"url": URL})
@@ -76,6 +85,17 @@ async def test_only_where_the_homeserver_itself_fails_it_is_asked_once_more(
     assert isinstance(raised.value, Unreachable) is comes_again
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_homeserver_sends_the_bot_nowhere_for_a_file(odd: Odd, connection: Connection, status: int) -> None:
+    odd.answers |= {DOWNLOAD: b"", "/metrics": b"of the machine alone"}
+    odd.statuses[DOWNLOAD] = status
+    odd.headers["Location"] = f"{odd.url}/metrics"
+    with pytest.raises(NetworkError, match="elsewhere") as raised:
+        await download(connection, IN_CLEAR, MOST)
+    assert not isinstance(raised.value, Unreachable)
+    assert [path for path, _ in odd.asked] == [f"{DOWNLOAD}/example.org/abc"]
+
+
 async def test_a_homeserver_that_waits_for_another_is_not_away(odd: Odd, connection: Connection) -> None:
     odd.answers["/_matrix/media"] = asyncio.Event()
     with pytest.raises(NetworkError, match="breaks off") as raised:
@@ -116,3 +136,52 @@ async def test_a_file_that_is_not_taken_is_none(odd: Odd, connection: Connection
     odd.statuses[path] = 503
     with pytest.raises(Unreachable):
         await upload(connection, b"{}", OCTETS, in_clear=True)
+
+
+def with_file(*words: str) -> Post:
+    file = Brought(Enclosed("zulip", "elsewhere", "a.json", 2, OCTETS), b"{}")
+    return Post(Place("matrix", ROOM), document(*words, file), Lane.TALK)
+
+
+def voice_of(connection: Connection) -> Voice:
+    """In a room in which all is said in clear."""
+    trust = Trust(connection, frozenset, PinsInMemory(), clear=ClearRooms([ROOM]))
+    return Voice(connection, Speaker(connection, trust), Threads(connection))
+
+
+async def test_a_post_that_is_tried_again_puts_no_file_there_again(odd: Odd, connection: Connection) -> None:
+    voice = voice_of(connection)
+    connection.client.rooms[ROOM] = MatrixRoom(ROOM, BOT, encrypted=False)
+    odd.answers |= {UPLOAD: {"content_uri": URL}, f"/rooms/{ROOM}/send": {"errcode": "M_LIMIT_EXCEEDED"}}
+    odd.statuses[f"/rooms/{ROOM}/send"] = 429
+    for _ in range(3):
+        with pytest.raises(Unreachable):
+            await voice.say(with_file("look"), "one")
+    odd.answers[f"/rooms/{ROOM}/send"] = {"event_id": "$1"}
+    odd.statuses.clear()
+    assert await voice.say(with_file("look"), "one") == "$1"
+    assert len(odd.bodies(UPLOAD)) == 1
+    assert await voice.say(with_file("look"), "another") == "$1"
+    assert len(odd.bodies(UPLOAD)) == 2
+    sent = [body["url"] for body in odd.bodies("/rooms/") if body["msgtype"] == "m.file"]
+    assert sent == [URL, URL]
+
+
+async def test_no_file_is_put_anywhere_for_a_room_in_which_nothing_can_be_said(
+    odd: Odd, connection: Connection
+) -> None:
+    with pytest.raises(NetworkError, match="not in the room"):
+        await voice_of(connection).say(with_file(), "one")
+    assert odd.bodies(UPLOAD) == []
+
+
+async def test_what_is_remembered_of_files_that_are_there_has_a_bound(
+    odd: Odd, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice_module, "REMEMBERED", 1)
+    voice = voice_of(connection)
+    connection.client.rooms[ROOM] = MatrixRoom(ROOM, BOT, encrypted=False)
+    odd.answers |= {UPLOAD: {"content_uri": URL}, f"/rooms/{ROOM}/send": {"event_id": "$1"}}
+    for key in ("one", "two", "two", "one"):
+        await voice.say(with_file(), key)
+    assert len(odd.bodies(UPLOAD)) == 3

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import copy
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bot.bridge import Unreadable
-from bot.store import Store, inbox
+from bot.store import Store
 from bot.words.errors import Unreachable
 from bot.words.message import Change, Message, Place, Reaction
 from bot.words.people import Account
@@ -25,47 +25,32 @@ from bridges.matrix.receiving import Heard, Receiver
 from bridges.matrix.threads import Threads
 from bridges.matrix.trust import Trust
 from bridges.matrix.waiting import KEY_MAY_TAKE_S
+from demo.inlet import Batch, StoredInlet
 from demo.odd import ALICE, BOT, ROOM, VERA, Answer, Odd, batch, said, signed_by_its_owner
 from demo.operator import PinsInMemory
 
 SOON_S = 10.0
 
 
-class Inbox:
+class Inbox(StoredInlet):
     """The inbox of a real store."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store, "matrix")
         self.taken: list[Message] = []
         self.changes: list[Change] = []
         self.unreadable: list[Unreadable] = []
         self.reactions: list[Reaction] = []
         self.news = asyncio.Event()
 
-    async def accept(
-        self,
-        messages: Sequence[Message],
-        *,
-        cursor: str,
-        changes: Sequence[Change] = (),
-        unreadable: Sequence[Unreadable] = (),
-        reactions: Sequence[Reaction] = (),
-    ) -> None:
+    async def take(self, batch: Batch) -> None:
         """Take a batch."""
-        await self._store.write(lambda tx: inbox.accept(tx, "matrix", messages, cursor, changes))
-        self.taken += messages
-        self.changes += changes
-        self.unreadable += unreadable
-        self.reactions += reactions
+        await self.keep(batch)
+        self.taken += batch.messages
+        self.changes += batch.changes
+        self.unreadable += batch.unreadable
+        self.reactions += batch.reactions
         self.news.set()
-
-    async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
-        """Not told: the disk takes everything here."""
-        raise AssertionError(messages, trouble)
-
-    async def cursor(self) -> str | None:
-        """Where the next batch begins."""
-        return await self._store.read(lambda tx: inbox.cursor(tx, "matrix"))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from nio import BadEvent, Event, MatrixRoom, MegolmEvent, RoomMessageText
 
 from bot.bridge import Unreadable
+from bot.words.hiding import HIDDEN
 from bot.words.message import Place
 from bot.words.people import Account
 from bridges.matrix.reading import (
@@ -16,6 +17,7 @@ from bridges.matrix.reading import (
     Arrived,
     Changed,
     changed,
+    new_words,
     sealed,
     since_joining,
     spoken,
@@ -94,6 +96,24 @@ def test_the_quote_of_a_reply_is_left_out_and_a_quote_of_ones_own_is_not() -> No
     assert quote.text == body
 
 
+HIDES = {"format": "org.matrix.custom.html", "formatted_body": "it is <span data-mx-spoiler>in the cellar</span>"}
+
+
+@pytest.mark.parametrize("body", ["it is in the cellar", "!stop all", "STOP ALL", "@tocsin stop all"])
+def test_what_a_message_hides_others_do_not_read_and_what_it_commands_stands(body: str) -> None:
+    words, plain = (spoken(said(body, more), room_of(BOT, ALICE, "@bob:example.org"), BOT) for more in (HIDES, {}))
+    assert words is not None
+    assert plain is not None
+    assert (words.text, words.addressed) == (plain.text, plain.addressed)
+    assert words.caption == f"it is {HIDDEN}"
+    assert plain.caption == ""
+
+
+def test_what_an_edit_hides_others_do_not_read() -> None:
+    new = {"msgtype": "m.text", "body": "it is in the cellar", **HIDES}
+    assert new_words(event_of("m.room.message", {**REPLACES, "m.new_content": new})) == f"it is {HIDDEN}"
+
+
 @pytest.mark.parametrize(
     "event",
     [
@@ -151,9 +171,9 @@ def test_an_edit_and_a_redaction_change_what_they_name(event: Event, removed: bo
     ],
 )
 def test_an_edit_that_can_be_read_says_what_stands_there_now(new: object, text: str) -> None:
-    assert changed(event_of("m.room.message", {**REPLACES, "m.new_content": new})) == Changed(
-        "$1", ALICE, removed=False, text=text
-    )
+    event = event_of("m.room.message", {**REPLACES, "m.new_content": new})
+    assert changed(event) == Changed("$1", ALICE, removed=False)
+    assert new_words(event) == text
 
 
 @pytest.mark.parametrize("answered", [5, {}, {"event_id": 5}, {"event_id": "a\nb"}])

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import settings
-from bot.bridge import Linked, Office, Unreadable
+from bot.bridge import Linked, Office
 from bot.identities import Identities
 from bot.settings.mistakes import Mistakes
 from bot.settings.sections import MqttSettings
-from bot.store import Store, inbox
-from bot.words.document import code, document, text
+from bot.store import Store
+from bot.words.document import Reacts, code, document, text
 from bot.words.errors import NetworkError, StoreError, StoreRefused
 from bot.words.message import Change, Lane, Message, Place, Post, Standing
 from bot.words.people import Account, People
@@ -28,6 +28,7 @@ from bridges.mqtt.ears import BURST, Ears
 from bridges.mqtt.payloads import LARGEST, LONGEST_ID, NAMELESS, Heard, Odd, id_of, read, written
 from bridges.mqtt.receipts import MOST, Receipts
 from bridges.mqtt.topics import LONGEST, event_of, id_in, mistake_in
+from demo.inlet import Batch, StoredInlet
 from wire.mqtt import Delivery
 
 TOPIC = "lab/talk"
@@ -61,43 +62,25 @@ def as_published(post: Post, key: str = "k") -> dict[str, Any]:
     return orjson.loads(written(post, key, "lamp", 17))
 
 
-class Inbox:
+class Inbox(StoredInlet):
     """The inbox of a real store, which refuses as a test says."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store, "mqtt")
         self.messages: list[Message] = []
         self.changes: list[Change] = []
         self.faults: list[StoreError] = []
         self.poison = ""
 
-    async def accept(
-        self,
-        messages: Sequence[Message],
-        *,
-        cursor: str,
-        changes: Sequence[Change] = (),
-        unreadable: Sequence[Unreadable] = (),
-        reactions: Sequence[object] = (),
-    ) -> None:
+    async def take(self, batch: Batch) -> None:
         """Take a batch."""
-        assert not unreadable
-        assert not reactions
+        assert [*batch.unreadable, *batch.reactions, *batch.moves] == []
         if self.faults:
             raise self.faults.pop(0)
-        if self.poison and any(self.poison in each.text for each in messages):
+        if self.poison and any(self.poison in each.text for each in batch.messages):
             raise StoreRefused("It is against the rules.")
-        new = await self._store.write(lambda tx: inbox.accept(tx, "mqtt", messages, cursor, changes))
-        self.messages += [each.message for each in new]
-        self.changes += changes
-
-    async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
-        """Nothing here waits for no disk."""
-        raise AssertionError(messages, trouble)
-
-    async def cursor(self) -> str | None:
-        """Of the last batch."""
-        return await self._store.read(lambda tx: inbox.cursor(tx, "mqtt"))
+        self.messages += await self.keep(batch)
+        self.changes += batch.changes
 
 
 class Listening:
@@ -227,6 +210,13 @@ def test_what_the_bot_says_itself_has_no_sender() -> None:
     taken_back = as_published(Post(PLACE, document("(taken back)"), Lane.TALK, edits=event_of(TOPIC, "tocsin-1")))
     assert (taken_back["edits"], taken_back["text"]) == ("tocsin-1", "(taken back)")
     assert "from" not in taken_back
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_is_shown_beside_a_message_never_reads_like_words_of_the_bots(*, gone: bool) -> None:
+    fields = as_published(Post(PLACE, document(Reacts("STOPPED", gone)), Lane.TALK, reply_to=event_of(TOPIC, "m1")))
+    assert fields["text"] == ("Reaction: STOPPED is taken back" if gone else "Reaction: STOPPED")
+    assert fields["replies_to"] == "m1"
 
 
 def test_edits_and_answers_name_what_the_payloads_call_them() -> None:

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.store import Store, Tx, digest, outbox, schema
+from bot.store import Store, Tx, digest, inbox, outbox, said, schema, talk, threads
 from bot.store.outbox import Failure, Queued, Waiting
+from bot.store.said import Said
 from bot.words import packed
 from bot.words.document import Document, Items, Span, Style, Table, Text, Tone, document, progress, strong
-from bot.words.message import Lane, Place, Post
+from bot.words.message import Lane, Message, Place, Post, Standing
+from bot.words.people import Account
 from bot.words.plain import to_plain
 
 ROOM = Place("chat", "room")
@@ -517,3 +519,90 @@ async def test_a_digest_that_cannot_be_read_is_one_line_of_the_next(store: Store
     assert await condense(store)
     said = [to_plain(each.post.document) for each in await waiting(store)]
     assert any("words that this version cannot read" in words for words in said)
+
+
+TALKED = Post(ROOM, document("hello"), Lane.TALK, subject="said zulip:1")
+
+
+async def test_an_edit_of_what_people_said_stays_in_its_topic_and_under_what_it_answers(store: Store) -> None:
+    await queue(store, dataclasses.replace(TALKED, topic="zulip:4/cold", answers="said zulip:0"))
+    await queue(store, TALKED, dataclasses.replace(TALKED, place=Place("chat", "other")))
+    rows = await store.read(lambda tx: tx.execute("SELECT place, topic, answers FROM outbox ORDER BY id").fetchall())
+    assert rows == [("room", "zulip:4/cold", "said zulip:0")] * 2 + [("other", None, None)]
+
+
+async def test_an_edit_that_says_itself_what_it_answers_does_so(store: Store) -> None:
+    await queue(store, dataclasses.replace(TALKED, topic="zulip:4/cold"), dataclasses.replace(TALKED, reply_to="$1"))
+    await queue(store, dataclasses.replace(TALKED, lane=Lane.ALERT))
+    rows = await store.read(lambda tx: tx.execute("SELECT topic, reply_to FROM outbox ORDER BY id").fetchall())
+    assert rows == [("zulip:4/cold", None), (None, "$1")], "what overtakes another takes its place"
+
+
+async def test_what_is_let_go_is_neither_edited_nor_spoken_of(store: Store) -> None:
+    await queue(
+        store, dataclasses.replace(TALKED, answers="said zulip:0"), dataclasses.replace(TALKED, subject="other")
+    )
+    await send(store, 1)
+    await store.write(lambda tx: talk.let_go(tx, ROOM, "said zulip:1", "gone"))
+    await store.write(lambda tx: talk.let_go(tx, ROOM, "other", "gone too", answers="nothing"))
+    assert await store.read(lambda tx: outbox.spoke_of(tx, ROOM, "said zulip:1")) is None
+    assert await store.read(lambda tx: outbox.spoke_of(tx, ROOM, "gone")) == "$sent"
+    await queue(store, TALKED)
+    rows = await store.read(lambda tx: tx.execute("SELECT subject, answers FROM outbox ORDER BY id").fetchall())
+    assert rows == [("gone", "said zulip:0"), ("gone too", None), ("said zulip:1", None)]
+    await store.write(lambda tx: talk.let_go(tx, Place("chat", "other"), "said zulip:1", "gone"))
+    assert await store.read(lambda tx: outbox.spoke_of(tx, ROOM, "said zulip:1")) == ""
+
+
+async def test_what_may_not_go_any_more_is_dropped_whether_it_waits_or_was_refused(store: Store) -> None:
+    await queue(store, *(dataclasses.replace(TALKED, subject=f"said zulip:{number}") for number in range(4)))
+    await queue(store, dataclasses.replace(TALKED, subject=None), post("an answer", subject="said zulip:9"))
+    await fail(store, 2)
+    seen: list[tuple[str, Place]] = []
+
+    def may_go(subject: str, place: Place) -> bool:
+        seen.append((subject, place))
+        return subject == "said zulip:3"
+
+    assert await store.write(lambda tx: talk.drop_where_not(tx, may_go)) == 2
+    assert seen == [(f"said zulip:{number}", ROOM) for number in (2, 3, 1)], "the first may be on its way"
+    rows = await store.read(lambda tx: tx.execute("SELECT id, state FROM outbox WHERE lane = 5 ORDER BY id").fetchall())
+    assert rows == [(1, "waiting"), (2, "discarded"), (3, "discarded"), (4, "waiting"), (5, "waiting")]
+    assert await store.write(lambda tx: outbox.retry(tx, None)) == 0
+
+
+async def test_a_beginning_that_was_said_is_what_its_thread_begins_with(store: Store) -> None:
+    other = Place("chat", "other")
+    for place in (ROOM, other):
+        await store.write(lambda tx, place=place: threads.begin(tx, place, "zulip:4/cold", document("cold")))
+    await queue(store, dataclasses.replace(TALKED, topic="zulip:4/cold"))
+    await send(store, 1, "$root")
+    assert await store.read(lambda tx: threads.topic_of(tx, ROOM, "$root")) == "zulip:4/cold"
+    assert await store.read(lambda tx: threads.topic_of(tx, other, "$root")) is None
+    assert {each.place: each.post.thread for each in await heads(store)} == {ROOM: "$root", other: None}
+    await send(store, 2, "$other")
+    assert await store.read(lambda tx: threads.topic_of(tx, ROOM, "$root")) == "zulip:4/cold"
+    assert await store.read(lambda tx: threads.places(tx, "zulip:4/cold")) == [other, ROOM]
+
+
+async def test_what_takes_the_place_of_an_answer_is_as_urgent_as_an_answer(store: Store) -> None:
+    await queue(store, post("another"), post("begun", subject="job 1"), post("waits", Lane.PROGRESS))
+    await queue(store, post("half", Lane.PROGRESS, subject="job 1"))
+    assert [
+        (each.lane, to_plain(each.post.document)) for each in await store.read(lambda tx: all_waiting(tx, "chat"))
+    ] == [
+        (Lane.ANSWER, "another"),
+        (Lane.ANSWER, "half"),
+        (Lane.PROGRESS, "waits"),
+    ]
+
+
+async def test_a_copy_is_known_as_soon_as_its_network_shows_it_by_its_key(store: Store) -> None:
+    origin = Said(Place("other", "room"), "$origin")
+    said_there = Message(origin.place, Account("other", "olga"), origin.event, "hi", Standing.NAMED, "", 0, 0.0)
+    await store.write(lambda tx: inbox.accept(tx, "other", [said_there], "c"))
+    keys = await queue(store, post("hi", Lane.TALK, subject=origin.subject), post("an answer"))
+    seen = {keys[0]: "$copy", keys[1]: "$answer", "of nobody": "$nothing"}
+    await store.write(lambda tx: outbox.recognise(tx, "chat", seen))
+    await store.write(lambda tx: outbox.recognise(tx, "elsewhere", seen))
+    assert await store.read(lambda tx: said.copies_of(tx, origin)) == [Said(ROOM, "$copy")]

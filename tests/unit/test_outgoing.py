@@ -16,6 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bot import absences
 from bot import outgoing as outgoing_module
 from bot.bridge import Health
 from bot.outgoing import Outgoing
@@ -82,8 +83,8 @@ def network() -> Network:
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outgoing_module, "FIRST_WAIT_S", 0.001)
-    monkeypatch.setattr(outgoing_module, "LONGEST_WAIT_S", 0.002)
+    monkeypatch.setattr(absences, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(absences, "LONGEST_WAIT_S", 0.002)
 
 
 def post(words: str, lane: Lane = Lane.ANSWER, network: str = "chat", room: str = "room") -> Post:
@@ -123,8 +124,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """With it, waits are as long as they are for users."""
-    monkeypatch.setattr(outgoing_module, "FIRST_WAIT_S", 0.5)
-    monkeypatch.setattr(outgoing_module, "LONGEST_WAIT_S", 30.0)
+    monkeypatch.setattr(absences, "FIRST_WAIT_S", 0.5)
+    monkeypatch.setattr(absences, "LONGEST_WAIT_S", 30.0)
     return Clock()
 
 
@@ -675,10 +676,10 @@ async def test_a_disk_that_cannot_be_read_for_a_while_loses_nothing(
     refuse = iter((StoreError("The disk is gone."),) * 3)
     heads = outbox.heads
 
-    def sometimes(tx: Tx, network: str, busy: Sequence[str], most: int) -> list[outbox.Queued]:
+    def sometimes(tx: Tx, network: str, busy: Sequence[str], most: int, *, held: Sequence[str]) -> list[outbox.Queued]:
         for error in refuse:
             raise error
-        return heads(tx, network, busy, most)
+        return heads(tx, network, busy, most, held=held)
 
     monkeypatch.setattr(outgoing_module.outbox, "heads", sometimes)
     async with going_out(store, network):
@@ -801,8 +802,8 @@ async def live_through(fates: Sequence[Fate], posts: Sequence[tuple[str, Lane]],
         keys = await queue(store, *(post("words", lane, room=room) for room, lane in posts))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(outgoing_module, "SEND_MAY_TAKE_S", 0.002)
-            patch.setattr(outgoing_module, "FIRST_WAIT_S", 0.001)
-            patch.setattr(outgoing_module, "LONGEST_WAIT_S", 0.002)
+            patch.setattr(absences, "FIRST_WAIT_S", 0.001)
+            patch.setattr(absences, "LONGEST_WAIT_S", 0.002)
             patch.setattr(outgoing_module.outbox, "sent", sent)
             while any(state == "waiting" for state, _, _ in await rows(store)):
                 await run_until_killed_or_done(store, network)
@@ -892,3 +893,23 @@ async def test_a_bridge_that_breaks_off_by_itself_is_not_asked_in_a_frenzy(
         await idle(out)
         assert len(network.keys) == 1
         assert [each.place.id for each in out.away()] == ["room"]
+
+
+async def test_a_post_that_is_on_its_way_when_its_place_is_renamed_is_not_begun_again(
+    store: Store, network: Network
+) -> None:
+    network.gate.clear()
+    await queue(store, *(post(words, Lane.TALK, room="before") for words in ("first", "second")))
+    async with going_out(store, network) as out:
+        await until(lambda: network.under_way == ["before"], store)
+        await store.write(lambda tx: tx.execute("UPDATE outbox SET place = 'after'"))
+        await queue(store, post("elsewhere", room="elsewhere"))
+        out.wake()
+        await until(lambda: "elsewhere" in network.under_way, store)
+        assert network.under_way == ["before", "elsewhere"]
+        network.gate.set()
+        await settled(store)
+    assert [(each.place.id, to_plain(each.document)) for each in network.posts if each.lane is Lane.TALK] == [
+        ("before", "first"),
+        ("after", "second"),
+    ]

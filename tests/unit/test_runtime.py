@@ -19,7 +19,7 @@ import pytest
 from pydantic import BaseModel
 
 import bot
-from bot import keys, outgoing, runtime, settings
+from bot import absences, keys, runtime, settings
 from bot.bridge import Health, Office, Plugin, Unreadable
 from bot.desk import catalogue
 from bot.desk.authority import Action
@@ -31,6 +31,8 @@ from bot.words.errors import OutOfService, Unreachable
 from bot.words.message import Lane, Message, Place, Post, Standing
 from bot.words.people import Account, Role
 from bot.words.plain import to_plain
+
+pytestmark = pytest.mark.usefixtures("starts_are_cheap")
 
 HOME = Path(bot.__file__).parents[1]
 PATIENCE_S = 30.0
@@ -273,7 +275,7 @@ async def test_what_waits_is_said_before_its_bridge_is_stopped(config: Path) -> 
 async def test_a_place_that_a_bridge_knows_to_be_back_hears_at_once_what_waited_for_it(
     peopled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outgoing, "FIRST_WAIT_S", 3600.0)  # by itself it comes too late for this test
+    monkeypatch.setattr(absences, "FIRST_WAIT_S", 3600.0)  # by itself it comes too late for this test
     async with living(settings.load(peopled)) as life:
         life.network.away = True
         await life.network.hears("!whoami")

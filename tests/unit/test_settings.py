@@ -101,6 +101,10 @@ def test_places_and_networks_must_have_a_section(load: Load, tmp_path: Path) -> 
     told = mistakes(load, bot + MQTT)
     assert told.keys() == {"bot.alarms", "bot.run_from"}
     assert "must be a network with a section in this file" in told["bot.run_from"]
+    assert (
+        "nothing that is said on mqtt is ever a command"
+        in mistakes(load, f'[bot]\nrun_from = ["mqtt"]\n{MQTT}')["bot.run_from"]
+    )
 
 
 @pytest.mark.parametrize(

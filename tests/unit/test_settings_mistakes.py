@@ -16,6 +16,7 @@ from bot import settings
 from bot.settings import Settings
 from bot.settings.mistakes import MOST_TOLD, WORDS, Mistake, Mistakes, from_pydantic
 from bot.words.errors import SettingsError
+from bot.words.message import Place
 
 MQTT = '[mqtt]\nhost = "localhost"\n'
 Told = Callable[[str | bytes], str]
@@ -318,6 +319,14 @@ ZULIP = "[zulip]\nsite = 'https://z.example.org'\nemail = 'a@z.example.org'\nkey
         ("['zulip:4/']", "must be a channel's id and a topic in small letters"),
         ("[]", "at least 1"),
         ("['irc:lab']", "must be a network with a section in this file"),
+        ("['zulip:lab/*']", "must be a channel's id and a topic in small letters"),
+        ("['zulip:/*']", "must be a channel's id and a topic in small letters"),
+        ("['zulip:dm/*']", "must be a channel's id and a topic in small letters"),
+        ("['zulip:4/status/*']", "must be all topics of a channel, such as zulip:4/*"),
+        ("['mqtt:chat/*']", "must be one place: mqtt has no topics that are places of their own"),
+        ("['mqtt:tocsin/v1/*']", "must not be under tocsin/v1"),
+        ("['zulip:4/*', 'zulip:4/status']", "zulip:4/status is there already, with all topics"),
+        ("['zulip:4/status', 'zulip:4/*']", "zulip:4/status is there already, with all topics"),
     ],
 )
 def test_a_place_of_a_channel_is_written_as_the_bot_calls_it(told: Told, places: str, what: str) -> None:
@@ -327,6 +336,12 @@ def test_a_place_of_a_channel_is_written_as_the_bot_calls_it(told: Told, places:
 def test_a_place_is_in_one_channel_only(told: Told) -> None:
     channels = "".join(f"[channels.{name}]\nplaces = ['zulip:4/status']\n" for name in ("lab", "hall"))
     assert "zulip:4/status is in the channel lab already" in told(f"{MQTT}{ZULIP}{channels}")
+    assert "zulip:4/* is in the channel lab already" in told(f"{MQTT}{ZULIP}{channels.replace('status', '*')}")
+
+
+@pytest.mark.parametrize("line", ["alarms = ['zulip:4/*']", "[audit]\nwitness_places = ['zulip:4/*']"])
+def test_what_the_bot_says_by_itself_is_said_in_one_place(told: Told, line: str) -> None:
+    assert "must be one place, not all topics of a channel" in told(f"{MQTT}{ZULIP}[bot]\n{line}\n")
 
 
 @pytest.mark.parametrize(
@@ -342,7 +357,23 @@ def test_a_place_is_in_one_channel_only(told: Told) -> None:
         ("passes = {'zulip:4/status' = 'x'}", "passes"),
         ("passes = ['zulip:4/status']", "passes"),
         (f"passes = {{'zulip:4/status' = ['{'x' * 201}']}}", "at most 200 characters"),
+        ("only_hear = ['zulip:4/*']", "only_hear names zulip:4/*, which is not among its places"),
     ],
 )
 def test_which_way_words_go_is_said_of_places_of_the_channel(told: Told, line: str, what: str) -> None:
     assert what in told(f"{MQTT}{ZULIP}[channels.lab]\nplaces = ['zulip:4/status', 'zulip:5/lab']\n{line}\n")
+
+
+def test_all_topics_of_a_channel_are_a_place_of_which_it_is_said_which_way_words_go(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    more = "only_hear = ['zulip:4/*']\nonly_speak = ['zulip:5/lab']\npasses = {'zulip:4/*' = ['status*']}\n"
+    path.write_text(f"{MQTT}{ZULIP}[channels.lab]\nplaces = ['zulip:4/*', 'zulip:5/lab']\n{more}")
+    loaded = settings.load(path)
+    (lab,) = loaded.channels
+    assert lab.wholes == (Place("zulip", "4/*"),)
+    assert lab.only_hear == frozenset(lab.wholes)
+    assert not lab.gives(Place("zulip", "4/anything"), "status: good")
+    assert [loaded.place_mistake(Place("zulip", each)) for each in ("4/*", "4/status")] == ["", ""]
+    assert "must be all topics" in loaded.place_mistake(Place("zulip", "4/status/*"))
+    assert not loaded.is_threaded(Place("zulip", "4/status"))
+    assert not loaded.is_threaded(Place("matrix", "!not:configured"))

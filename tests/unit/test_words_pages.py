@@ -124,6 +124,23 @@ def test_a_page_that_counts_bytes() -> None:
     assert [len(to_plain(page)) for page in found] == [25, 25, 25, 25]
 
 
+@pytest.mark.parametrize("length", [200, 4_000])
+def test_what_is_tried_is_little_more_than_what_is_told(length: int) -> None:
+    """However many blocks there are: it took seconds for a few thousand."""
+    tried: list[int] = []
+
+    def counted(page: Document) -> Sized:
+        said = to_plain(page)
+        tried.append(len(said))
+        return said
+
+    saying = document(*["word " * 10] * length)
+    found = pages(saying, Bound(10_000, 5_000, counted))
+    assert told(*found) == told(saying)
+    assert len(tried) <= 20 * len(found)
+    assert sum(tried) <= 20 * sum(len(to_plain(page)) for page in found)
+
+
 def test_a_cut_falls_between_blocks_and_a_paragraph_is_kept_whole() -> None:
     saying = document("one two three", "four five six", "seven")
     assert split(saying, Bound(9, 30)) == (document("one two three", "four five six"), document("seven"))

@@ -1,9 +1,12 @@
 """What people write in Zulip, taken apart: what they answer, the files they send, and emoji. Any text is taken."""
 
+from urllib.parse import quote
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bot.words.glyphs import one_line
 from bot.words.talk import LARGEST_FILE
 from bridges.zulip.emoji import bare, code_of, shown_as
 from bridges.zulip.files import MOST_FILES, SIGN, enclosed_in, is_kept
@@ -80,6 +83,34 @@ def test_what_is_no_link_to_a_file_of_this_server_stays(said: str) -> None:
     assert enclosed_in(said, SITE, "zulip") == (said, ())
 
 
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        (f"see [`x[1]`]({PATH})", "see `x[1]`"),
+        (f"`` ` `` []({PATH})", "`` ` `` a.png"),
+        (f"` []({PATH}) ``", "` a.png ``"),
+        (f"`a` []({PATH}) `b`", "`a` a.png `b`"),
+        (f"`[a`]({PATH}) []({PATH})", f"`[a`]({PATH}) a.png"),
+    ],
+)
+def test_what_is_code_is_told_by_runs_of_as_many_backticks(said: str, left: str) -> None:
+    rest, (file,) = enclosed_in(said, SITE, "zulip")
+    assert (rest, file.reference) == (left, PATH)
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=40))
+@example("x\n!stop all\0.txt")
+@example("\u202e")
+def test_a_file_is_called_by_one_line_that_can_be_read(name: str) -> None:
+    said, files = enclosed_in(f"see [](/user_uploads/2/ab/{quote(name, safe='')})", SITE, "zulip")
+    assert "\n" not in said
+    assert "\0" not in said
+    for file in files:
+        assert file.name
+        assert file.name == one_line(file.name)
+        assert said == f"see {file.name}".strip()
+
+
 def test_links_to_more_files_than_are_taken_stay_in_the_text() -> None:
     links = [f"[{number}](/user_uploads/2/ab/cd/{number}.txt)" for number in range(MOST_FILES + 1)]
     rest, files = enclosed_in("these: " + " ".join(links), SITE, "zulip")
@@ -134,9 +165,21 @@ def test_what_quotes_nothing_of_this_server_or_says_nothing_to_it_is_no_answer(s
 
 
 @pytest.mark.parametrize(
-    "text", ["`" * 10_000, "` `` " * 2000, "[" * 10_000, "[](" * 3000, f"[a]({PATH})" * 200, HEAD * 80]
+    "text",
+    [
+        "`" * 10_000,
+        "` `` " * 2000,
+        "[" * 10_000,
+        "[](" * 3000,
+        f"[a]({PATH})" * 200,
+        HEAD * 80,
+        " ".join("`" * length for length in range(1, 1_500)) + "a" * 500_000,
+        "~" * 300_000 + "`",
+    ],
+    ids=range(8),
 )
-def test_a_text_that_is_hard_to_take_apart_is_taken(text: str) -> None:
+def test_a_text_that_is_hard_to_take_apart_is_taken_in_one_pass(text: str) -> None:
+    """It would take minutes in several."""
     assert len(enclosed_in(text, SITE, "zulip")[0]) <= len(text)
     assert answered(text, SITE) is None
 

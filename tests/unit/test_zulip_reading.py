@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from bot.words.message import Place
 from bridges.zulip import answers
-from bridges.zulip.answers import decoded, last_of, read
+from bridges.zulip.answers import decoded, read
 from bridges.zulip.batch import Taken
 from bridges.zulip.client import Answer
 from bridges.zulip.cursor import Cursor
+from bridges.zulip.ear import last_of
 from bridges.zulip.errors import OddAnswer
 from bridges.zulip.places import Places, fitting, place_in, place_of, same
 from bridges.zulip.reading import Reader
@@ -54,7 +55,9 @@ def receiver() -> Receiver:
     places = Places(nobody, Path(), "https://here")
     places.set_channels([answers.Channel(stream_id=4, name="incidents")])
     heard = Heard(collections.Counter())
-    return Receiver(nobody, nobody, nobody, Reader(ME, "tocsin", places), places, Realm(), heard, "https://here")
+    return Receiver(
+        nobody, nobody, nobody, Reader(ME, "tocsin", places), places, Realm(), heard, "https://here", nobody
+    )
 
 
 @given(st.sampled_from(TYPES) | st.text(), objects | st.fixed_dictionaries({"message": messages | anything}))
