@@ -20,7 +20,7 @@ from bridges.zulip.client import Answer
 from bridges.zulip.errors import Declined, OddAnswer
 from bridges.zulip.patience import patiently
 from bridges.zulip.places import Places, channel_of, is_among, place_in, spelling_of
-from bridges.zulip.reading import Reader, id_of, words
+from bridges.zulip.reading import Reader, id_of, standing_in, words
 from bridges.zulip.tracking import Spot, Tracked, event_of, known
 
 MOST_SAID_ANEW = 50
@@ -44,6 +44,16 @@ def move_in(event: UpdateEvent) -> Move | None:
     is_whole = event.propagate_mode == WHOLE and channel == event.stream_id
     ids = frozenset({event.message_id, *event.message_ids})
     return None if place == to else Move(ids, place, to, topic, event.orig_subject, is_whole)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """A move that was found after a gap."""
+
+    moved: Moved
+    move: Move
+    strays: Sequence[int]
+    """What the bot has said in the old topic since: it begins that anew."""
 
 
 class Moving:
@@ -80,28 +90,48 @@ class Moving:
 
     async def found(
         self, messages: Mapping[int, answers.Message], spots: Mapping[int, Spot], answer: Answer
-    ) -> list[Moved]:
+    ) -> list[Found]:
         """What was moved since it was heard, of a stretch of messages that were read back."""
         ways: collections.defaultdict[tuple[Place, Place], list[int]] = collections.defaultdict(list)
-        left: set[Place] = set()
+        left: collections.defaultdict[Place, list[int]] = collections.defaultdict(list)
         for number, spot in sorted(spots.items()):
-            if spot.place == spot.was:
-                left.add(spot.was)
-            else:
+            if spot.place != spot.was:
                 ways[spot.was, spot.place].append(number)
+            elif not spot.is_own:
+                left[spot.was].append(number)
         split = collections.Counter(place for place, _ in ways)
-        told: list[Moved] = []
+        told: list[Found] = []
         for (place, to), numbers in ways.items():
-            topic = words(spelling_of(messages[max(numbers)].subject))
-            may_be_whole = split[place] == 1 and place not in left and channel_of(place) == channel_of(to)
-            is_whole = may_be_whole and not await self._is_there(place)
+            newest, spelled = max(numbers), messages[max(numbers)].subject
+            topic = words(spelling_of(spelled))
+            may_be_whole = split[place] == 1 and not left[place] and channel_of(place) == channel_of(to)
+            is_whole = may_be_whole and not await self._has_older(place, newest)
             moved = Moved(place, to, tuple(spots[each].event for each in numbers), is_whole=is_whole, topic=topic)
             if self._is_heard_elsewhere(moved) and len(numbers) <= MOST_SAID_ANEW:
                 known_here = {number: [spot] for number, spot in spots.items()}
                 said = await self._as_said([messages[each] for each in numbers], to, answer, known_here)
                 moved = dataclasses.replace(moved, messages=said)
-            told.append(moved)
+            mine = (each for each in messages.values() if each.sender_id == self._reader.me and each.id > newest)
+            strays = [each.id for each in mine if standing_in(each) == place] if is_whole else []
+            move = Move(frozenset(numbers), place, to, spelled, "", is_whole=is_whole)
+            told.append(Found(moved, move, strays))
         return told
+
+    async def _has_older(self, place: Place, newest: int) -> bool:
+        """Whether anything is left in a topic of what stood there with this message, or before it."""
+        channel = channel_of(place) or 0
+        try:
+            topics = await patiently(lambda: self._api.topics(channel, Lane.ANSWER))
+            for topic in topics:
+                if place_in(channel, topic) == place:
+                    narrow = _narrow(place, topic)
+                    page = await patiently(lambda narrow=narrow: self._api.history(newest, before=1, narrow=narrow))
+                    if any(each.id <= newest and standing_in(each) == place for each in _read(page.messages)):
+                        return True
+        except Declined as declined:
+            log.warning("whether all of a topic was moved cannot be seen", channel=channel, error=declined.what)
+            return True
+        return False
 
     def _is_heard_elsewhere(self, moved: Moved) -> bool:
         """Whether others have to hear the words. Where the whole is called otherwise, they have them already."""
@@ -109,7 +139,7 @@ class Moving:
         is_here = channel is not None and self._places.has(channel)
         return is_here and not moved.is_whole and (is_among(moved.place, linked) or is_among(moved.to, linked))
 
-    async def _is_there(self, place: Place, but: str = "") -> bool:
+    async def _is_there(self, place: Place, but: str) -> bool:
         """Whether there is a topic that has this place, in other letters than these."""
         channel = channel_of(place) or 0
         try:
@@ -125,7 +155,7 @@ class Moving:
         new = {number for number in move.ids if moved.place == move.place and not tracked.spots.get(number)}
         if not known_here | new:
             return ()
-        narrow = [{"operator": "stream", "operand": channel_of(move.to)}, {"operator": "topic", "operand": move.topic}]
+        narrow = _narrow(move.to, move.topic)
         try:
             page = await patiently(lambda: self._api.history(min(move.ids), after=LOOKED_AT, narrow=narrow))
         except Declined as declined:
@@ -150,6 +180,10 @@ class Moving:
         quoted = {number for each in said if (number := id_of(each.replies_to)) is not None}
         around = {**await known(self._store, quoted - spots.keys()), **spots}
         return tuple(dataclasses.replace(each, replies_to=_answered(each, around)) for each in said)
+
+
+def _narrow(place: Place, topic: str) -> Sequence[Json]:
+    return [{"operator": "stream", "operand": channel_of(place)}, {"operator": "topic", "operand": topic}]
 
 
 def _is_of_people(spots: Iterable[Spot], moved: Moved) -> bool:

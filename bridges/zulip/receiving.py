@@ -175,11 +175,13 @@ class Receiver:
         if before.account in {self._reader.me, UNKNOWN}:  # another account sees other messages
             known, copies = await patiently(lambda: self._store.read(window.known), StoreError)
             spots = window.spots(known, copies)
-            moves = await self._moving.found(window.messages, spots, window.page.answer)
+            found = await self._moving.found(window.messages, spots, window.page.answer)
             changes = window.changed_since(known, spots, self._reader, self._places, before.newest_s - KNOWN_FOR_S)
             cursor = dataclasses.replace(cursor, known_from=min(window.messages, default=LARGEST_ID))
-            if moves:  # before anything that is said in the new places
-                await self._bring_in(Taken(window.page.answer, moves=[*moves]), before)
+            if found:  # before anything that is said in the new places
+                await self._bring_in(Taken(window.page.answer, moves=[each.moved for each in found]), before)
+                for each in found:
+                    self._strays.found(each.strays, each.move)
         gone = await self._reacting.gone_since(window.messages, spots)
         page, reached = window.page, -1
         while True:

@@ -6,7 +6,7 @@ It follows the others. Only the bot's own messages are ever touched, each once.
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 
 import structlog
 
@@ -73,6 +73,12 @@ class Strays:
             if saying.place == move.place:
                 saying.moves.append(move)
         for message in [*self._said]:
+            self._look_at(message, move)
+
+    def found(self, messages: Iterable[int], move: Move) -> None:
+        """These of the bot's were said where the others were moved away from, before this run perhaps."""
+        for message in messages:
+            self._said[message] = move.place
             self._look_at(message, move)
 
     def close(self) -> None:

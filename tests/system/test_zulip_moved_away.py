@@ -7,7 +7,7 @@ import pytest
 
 from bot.words.message import Moved
 from bridges.zulip import moving
-from tests.system.zulip_moves import change, copied, heard, topic
+from tests.system.zulip_moves import Watch, change, copied, heard, topic, topic_of
 from tests.system.zulip_stage import TOPIC, Stage, staged
 from tests.zulip.lab import SECRET, TOCSIN, UNSUBBED, WEIRD
 
@@ -57,14 +57,43 @@ async def test_a_topic_that_is_called_otherwise_is_found_as_a_whole(stage: Stage
     assert moved == Moved(TOPIC, topic("elsewhere"), (event,), is_whole=True, topic="Elsewhere")
 
 
-async def test_it_is_no_whole_where_the_old_one_is_there_still(stage: Stage) -> None:
+async def test_it_is_no_whole_where_something_older_is_there_still(stage: Stage) -> None:
+    await stage.alice.say("an old one", topic="✔ Topic")
     async with stage.online():
         number, _ = await heard(stage, "hello")
     stage.world.queues.forget_all()
     await change(stage, number, topic="elsewhere", propagate_mode="change_all")
-    await stage.alice.say("a new one", topic="✔ Topic")
     async with stage.online():
         assert not (await stage.inbox.next_move()).is_whole
+
+
+async def test_what_somebody_begins_under_the_old_name_is_another_topic(stage: Stage) -> None:
+    async with stage.online():
+        number, event = await heard(stage, "hello")
+    stage.world.queues.forget_all()
+    await change(stage, number, topic="elsewhere", propagate_mode="change_all")
+    await stage.alice.say("a new one", topic="Topic")
+    async with stage.online():
+        moved = await stage.inbox.next_move()
+        assert (moved.is_whole, moved.events) == (True, (event,))
+        said = await stage.inbox.next()
+        assert (said.text, said.place) == ("a new one", TOPIC)
+
+
+async def test_what_the_bot_has_said_under_the_old_name_follows_the_others(stage: Stage) -> None:
+    async with stage.online() as bridge:
+        number, event = await heard(stage, "hello")
+        stage.inbox.may_go.clear()
+        await change(stage, number, topic="elsewhere", propagate_mode="change_all")
+        stray = await copied(stage, bridge)
+    stage.world.queues.forget_all()
+    watch = Watch(stage, await stage.alice.register("update_message"))
+    stage.inbox.may_go.set()
+    async with stage.online():
+        moved = await stage.inbox.next_move()
+        assert (moved.is_whole, moved.events) == (True, (event,))
+        assert await watch.moved_by_the_bot() == [stray]
+    assert topic_of(stage, stray) == "elsewhere"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.words.errors import Unreachable
-from tests.system.zulip_moves import change, heard, topic_of
+from tests.system.zulip_moves import Watch, change, heard, topic_of
 from tests.system.zulip_stage import SOON_S, Stage, says, staged
 from tests.zulip.lab import TOCSIN
 
@@ -18,25 +18,6 @@ ALL = "change_all"
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with staged(tmp_path) as stage:
         yield stage
-
-
-class Watch:
-    """Alice's own queue: she sees what is moved."""
-
-    def __init__(self, stage: Stage, queue: str) -> None:
-        self._stage = stage
-        self._queue = queue
-        self._last = -1
-
-    async def moved_by_the_bot(self) -> list[int]:
-        """The messages that the bot moves next."""
-        async with asyncio.timeout(SOON_S):
-            while True:
-                events = (await self._stage.alice.poll(self._queue, self._last, wait=True)).body["events"]
-                for event in events:
-                    self._last = event["id"]
-                    if event["type"] == "update_message" and event["user_id"] == TOCSIN:
-                        return event["message_ids"]
 
 
 @pytest.fixture

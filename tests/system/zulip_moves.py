@@ -1,13 +1,34 @@
 """What people do to messages in tests of moves, and how the bot has heard of it."""
 
+import asyncio
+
 from bot.store import Tx, said
 from bot.store.said import Said
 from bot.words.message import Lane, Place
 from bridges.zulip.bridge import ZulipBridge
-from tests.system.zulip_stage import TOPIC, Stage, says
-from tests.zulip.lab import INCIDENTS
+from tests.system.zulip_stage import SOON_S, TOPIC, Stage, says
+from tests.zulip.lab import INCIDENTS, TOCSIN
 
 ELSEWHERE = Said(Place("matrix", "!room:localhost"), "$one")
+
+
+class Watch:
+    """Alice's own queue: she sees what is moved."""
+
+    def __init__(self, stage: Stage, queue: str) -> None:
+        self._stage = stage
+        self._queue = queue
+        self._last = -1
+
+    async def moved_by_the_bot(self) -> list[int]:
+        """The messages that the bot moves next."""
+        async with asyncio.timeout(SOON_S):
+            while True:
+                events = (await self._stage.alice.poll(self._queue, self._last, wait=True)).body["events"]
+                for event in events:
+                    self._last = event["id"]
+                    if event["type"] == "update_message" and event["user_id"] == TOCSIN:
+                        return event["message_ids"]
 
 
 def topic(name: str, channel: int = INCIDENTS) -> Place:
