@@ -101,7 +101,7 @@ class ZulipBridge:
             realm,
             self._heard,
             self._settings.site,
-            strays := Strays(api),
+            strays := Strays(api, reader),
             self._office.places,
         )
         attention = Attention(api, places)

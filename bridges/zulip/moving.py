@@ -19,7 +19,7 @@ from bridges.zulip.batch import Move, Taken
 from bridges.zulip.client import Answer
 from bridges.zulip.errors import Declined, OddAnswer
 from bridges.zulip.patience import patiently
-from bridges.zulip.places import Places, channel_of, is_among, place_in, spelling_of
+from bridges.zulip.places import Places, channel_of, is_among, narrowed, place_in, spelling_of
 from bridges.zulip.reading import Reader, id_of, standing_in, words
 from bridges.zulip.tracking import Spot, Tracked, event_of, known
 
@@ -124,7 +124,7 @@ class Moving:
             topics = await patiently(lambda: self._api.topics(channel, Lane.ANSWER))
             for topic in topics:
                 if place_in(channel, topic) == place:
-                    narrow = _narrow(place, topic)
+                    narrow = narrowed(place, topic)
                     page = await patiently(lambda narrow=narrow: self._api.history(newest, before=1, narrow=narrow))
                     if any(each.id <= newest and standing_in(each) == place for each in _read(page.messages)):
                         return True
@@ -155,7 +155,7 @@ class Moving:
         new = {number for number in move.ids if moved.place == move.place and not tracked.spots.get(number)}
         if not known_here | new:
             return ()
-        narrow = _narrow(move.to, move.topic)
+        narrow = narrowed(move.to, move.topic)
         try:
             page = await patiently(lambda: self._api.history(min(move.ids), after=LOOKED_AT, narrow=narrow))
         except Declined as declined:
@@ -180,10 +180,6 @@ class Moving:
         quoted = {number for each in said if (number := id_of(each.replies_to)) is not None}
         around = {**await known(self._store, quoted - spots.keys()), **spots}
         return tuple(dataclasses.replace(each, replies_to=_answered(each, around)) for each in said)
-
-
-def _narrow(place: Place, topic: str) -> Sequence[Json]:
-    return [{"operator": "stream", "operand": channel_of(place)}, {"operator": "topic", "operand": topic}]
 
 
 def _is_of_people(spots: Iterable[Spot], moved: Moved) -> bool:

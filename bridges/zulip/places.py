@@ -8,7 +8,7 @@ import collections
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -94,6 +94,11 @@ def is_among(place: Place, linked: Iterable[Place]) -> bool:
 def spelling_of(topic: str) -> str:
     """How people see a topic: as it is written, without the mark of those that are resolved."""
     return one_line(RESOLVED.sub("", topic.lstrip())).strip()
+
+
+def narrowed(place: Place, topic: str) -> Sequence[Mapping[str, object]]:
+    """What asks a server for the messages of a topic alone, by the channel of its place, in its own letters."""
+    return [{"operator": "stream", "operand": channel_of(place)}, {"operator": "topic", "operand": topic}]
 
 
 def mistake_in(place: Place) -> str:

@@ -6,7 +6,7 @@ It follows the others. Only the bot's own messages are ever touched, each once.
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Generator, Iterable
+from collections.abc import Coroutine, Generator, Iterable
 
 import structlog
 
@@ -17,10 +17,11 @@ from bridges.zulip.answers import read
 from bridges.zulip.api import Api
 from bridges.zulip.batch import Move
 from bridges.zulip.patience import patiently
-from bridges.zulip.places import Target, Topic, place_in
-from bridges.zulip.reading import standing_in
+from bridges.zulip.places import Target, Topic, narrowed, place_in
+from bridges.zulip.reading import Reader, standing_in
 
 KEPT = 500
+LOOKED_AT = 100
 
 log = structlog.get_logger(__name__)
 
@@ -36,8 +37,9 @@ class Saying:
 class Strays:
     """Those of one account."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, reader: Reader) -> None:
         self._api = api
+        self._reader = reader
         self._under_way: list[Saying] = []
         self._said: dict[int, Place] = {}
         """What was said in topics lately, by its id."""
@@ -74,6 +76,7 @@ class Strays:
                 saying.moves.append(move)
         for message in [*self._said]:
             self._look_at(message, move)
+        self._begin(self._look_for_earlier(move))
 
     def found(self, messages: Iterable[int], move: Move) -> None:
         """These of the bot's were said where the others were moved away from, before this run perhaps."""
@@ -90,9 +93,25 @@ class Strays:
         if self._said.get(message) != move.place:
             return
         self._said[message] = move.to
-        task = asyncio.create_task(self._follow(message, move), name=f"stray message {message}")
+        self._begin(self._follow(message, move))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name="strays")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _look_for_earlier(self, move: Move) -> None:
+        """A run that ended may have said something there before anybody knew of the move."""
+        newest = max(move.ids)
+        try:
+            narrow = narrowed(move.place, move.was)
+            page = await patiently(lambda: self._api.history(newest, after=LOOKED_AT, narrow=narrow))
+            for message in (read(answers.Message, each) for each in page.messages):
+                is_own = message.sender_id == self._reader.me and message.id > newest
+                if is_own and message.id not in self._said and standing_in(message) == move.place:
+                    self.found([message.id], move)
+        except (NetworkError, OutOfService) as error:
+            log.warning("whether anything was said in a topic that was moved cannot be seen", why=error.what)
 
     async def _follow(self, message: int, move: Move) -> None:
         try:

@@ -63,6 +63,19 @@ async def test_what_was_begun_before_and_is_said_afterwards_follows_too(stage: S
     assert topic_of(stage, stray) == "elsewhere"
 
 
+async def test_what_an_earlier_run_has_said_there_follows(stage: Stage, watch: Watch) -> None:
+    async with stage.online() as bridge:
+        number, _ = await heard(stage, "hello")
+        stage.inbox.may_go.clear()
+        await change(stage, number, topic="elsewhere", propagate_mode=ALL)
+        stray = await bridge.send(says("stray"), key="stray")
+    stage.inbox.may_go.set()
+    async with stage.online():
+        assert (await stage.inbox.next_move()).is_whole
+        assert await watch.moved_by_the_bot() == [int(stray)]
+    assert topic_of(stage, stray) == "elsewhere"
+
+
 @pytest.mark.parametrize("is_told", [True, False])
 async def test_a_message_that_went_elsewhere_before_stays_there(stage: Stage, watch: Watch, *, is_told: bool) -> None:
     async with stage.online() as bridge:
