@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from bot.bridge import Unreadable
-from bot.store import Store, inbox
+from bot.store import Store, Tx, inbox
+from bot.store.inbox import Received
 from bot.words.message import Change, Message, Moved, Reaction
 
 
@@ -49,10 +50,16 @@ class StoredInlet:
 
     async def keep(self, batch: Batch) -> list[Message]:
         """Put it into the inbox. Returns what is new there."""
-        new = await self._store.write(
-            lambda tx: inbox.accept(tx, self._network, batch.messages, batch.cursor, batch.changes, batch.moves)
-        )
-        return [each.message for each in new]
+
+        def write(tx: Tx) -> list[Received]:
+            new = inbox.accept(tx, self._network, batch.messages, batch.cursor, batch.changes, batch.moves)
+            self.keep_more(tx, batch)
+            return new
+
+        return [each.message for each in await self._store.write(write)]
+
+    def keep_more(self, tx: Tx, batch: Batch) -> None:
+        """What is written along, in the same commit."""
 
     async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
         """Not told, where no disk ever hangs."""

@@ -3,16 +3,15 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import aiohttp
 
-from bot.bridge import Office, Unreadable
+from bot.bridge import Office
 from bot.identities import Identities
-from bot.store import Store, Tx, inbox, moving
+from bot.store import Store, Tx, moving
 from bot.store import reactions as reacted
 from bot.store.said import Said
 from bot.words.document import document
@@ -21,6 +20,7 @@ from bot.words.message import Change, Lane, Message, Moved, Place, Post, Reactio
 from bot.words.people import Account, People, Person, Role
 from bridges.zulip.bridge import ZulipBridge
 from bridges.zulip.settings import ZulipSettings
+from demo.inlet import Batch, StoredInlet
 from tests.zulip import client
 from tests.zulip.lab import ALICE, BOB, INCIDENTS, TOCSIN, key_of
 from tests.zulip.server import running
@@ -36,31 +36,11 @@ def says(words: str, place: Place = TOPIC, *, lane: Lane = Lane.ANSWER, **more: 
     return Post(place, document(words), lane, **more)
 
 
-def _write(
-    tx: Tx,
-    messages: Sequence[Message],
-    cursor: str,
-    changes: Sequence[Change],
-    moves: Sequence[Moved],
-    reactions: Sequence[Reaction],
-) -> list[inbox.Received]:
-    """As the bot does it, where nothing is passed on."""
-    new = inbox.accept(tx, "zulip", messages, cursor, changes, moves)
-    for moved in moves:
-        moving.among_copies(tx, moved)
-    for each in reactions:
-        if each.gone:
-            reacted.drop(tx, each.place, each.own)
-        else:
-            reacted.note(tx, each, Said(each.place, each.event))
-    return new
-
-
-class Inbox:
+class Inbox(StoredInlet):
     """The inbox of a real store, which can be told to hang."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store, "zulip")
         self.arrived: asyncio.Queue[Message] = asyncio.Queue()
         self.moved: asyncio.Queue[Moved] = asyncio.Queue()
         self.changed: asyncio.Queue[Change] = asyncio.Queue()
@@ -71,32 +51,31 @@ class Inbox:
         self.offered = asyncio.Event()
         self.rows: list[Message] = []
 
-    async def accept(
-        self,
-        messages: Sequence[Message],
-        *,
-        cursor: str,
-        moves: Sequence[Moved] = (),
-        changes: Sequence[Change] = (),
-        unreadable: Sequence[Unreadable] = (),
-        reactions: Sequence[Reaction] = (),
-        own: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
+    async def take(self, batch: Batch) -> None:
         """Take a batch. What was there already is not told again."""
-        assert not unreadable
-        assert not own
+        assert not batch.unreadable
+        assert not batch.own
         self.offered.set()
         await self.may_go.wait()
-        new = await self._store.write(lambda tx: _write(tx, messages, cursor, changes, moves, reactions))
-        for each in new:
-            self.rows.append(each.message)
-            self.arrived.put_nowait(each.message)
-        for moved in moves:
+        for message in await self.keep(batch):
+            self.rows.append(message)
+            self.arrived.put_nowait(message)
+        for moved in batch.moves:
             self.moved.put_nowait(moved)
-        for change in changes:
+        for change in batch.changes:
             self.changed.put_nowait(change)
-        for reaction in reactions:
+        for reaction in batch.reactions:
             self.reacted.put_nowait(reaction)
+
+    def keep_more(self, tx: Tx, batch: Batch) -> None:
+        """As the bot does it, where nothing is passed on."""
+        for moved in batch.moves:
+            moving.among_copies(tx, moved)
+        for each in batch.reactions:
+            if each.gone:
+                reacted.drop(tx, each.place, each.own)
+            else:
+                reacted.note(tx, each, Said(each.place, each.event))
 
     async def despite_the_disk(self, messages: Sequence[Message], trouble: str = "") -> None:
         """Note what was told to go before the disk."""
@@ -109,10 +88,6 @@ class Inbox:
         async with asyncio.timeout(SOON_S):
             while (await self.hurried.get()).text != words:
                 pass
-
-    async def cursor(self) -> str | None:
-        """Where the next batch begins."""
-        return await self._store.read(lambda tx: inbox.cursor(tx, "zulip"))
 
     async def next(self) -> Message:
         """The next message that was taken."""

@@ -29,11 +29,18 @@ from bot.store import Store, Tx
 from bot.system import System
 from bot.words.message import Message, Place, Standing
 from bot.words.people import Account, People, Person, Role
+from demo.odd import Odd
 from tests.unit.fresh import lay_down
 from tests.unit.tower import Component
 from wire.broker import QoS
 from wire.envelope import PrivateKey
 from wire.messages import ROOT
+
+
+@pytest_asyncio.fixture
+async def odd() -> AsyncIterator[Odd]:
+    async with Odd().running() as running:
+        yield running
 
 
 @pytest_asyncio.fixture

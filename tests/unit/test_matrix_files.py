@@ -33,12 +33,6 @@ REFUSAL = b'{"errcode": "M_UNKNOWN", "error": "no"}'
 
 
 @pytest.fixture
-async def odd() -> AsyncGenerator[Odd]:
-    async with Odd().running() as running:
-        yield running
-
-
-@pytest.fixture
 async def connection(odd: Odd, tmp_path: Path) -> AsyncGenerator[Connection]:
     async with odd.device(BOT, "TOCSIN", tmp_path / "bot") as connection:
         yield connection

@@ -54,12 +54,6 @@ class Inbox(StoredInlet):
 
 
 @pytest.fixture
-async def odd() -> AsyncGenerator[Odd]:
-    async with Odd().running() as running:
-        yield running
-
-
-@pytest.fixture
 async def taken(tmp_path: Path) -> AsyncGenerator[Inbox]:
     async with Store.opened(tmp_path / "tocsin.db") as store:
         yield Inbox(store)

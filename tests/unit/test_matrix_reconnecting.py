@@ -30,12 +30,6 @@ REFUSAL: Answer = {"errcode": "M_FORBIDDEN", "error": "not today"}
 
 
 @pytest.fixture
-async def odd() -> AsyncGenerator[Odd]:
-    async with Odd().running() as running:
-        yield running
-
-
-@pytest.fixture
 async def store(tmp_path: Path) -> AsyncGenerator[Store]:
     async with Store.opened(tmp_path / "tocsin.db") as store:
         yield store

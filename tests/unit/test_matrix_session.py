@@ -1,6 +1,5 @@
 """What a homeserver says to who asks it by HTTP alone, and what is made of it when it is odd."""
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -18,12 +17,6 @@ DATA = f"/user/{BOT}/account_data/"
 DEFAULT, MASTER = f"{DATA}{secret_storage.DEFAULT}", f"{DATA}m.cross_signing.master"
 KEY = RecoveryKey(bytes(32))
 ADDRESS = "https://account.example.org/?action=org.matrix.cross_signing_reset"
-
-
-@pytest.fixture
-async def odd() -> AsyncGenerator[Odd]:
-    async with Odd().running() as running:
-        yield running
 
 
 @pytest.fixture

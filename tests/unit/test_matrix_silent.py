@@ -14,12 +14,6 @@ ASKED = "/keys/query"
 
 
 @pytest.fixture
-async def odd() -> AsyncGenerator[Odd]:
-    async with Odd().running() as running:
-        yield running
-
-
-@pytest.fixture
 async def connection(odd: Odd, tmp_path: Path) -> AsyncGenerator[Connection]:
     async with odd.device(BOT, "TOCSIN", tmp_path / "bot") as connection:
         yield connection
