@@ -43,7 +43,7 @@ class Moving:
             copy = said.copy(tx, moved.place.network, event)
             channel = None if copy is None else self._channels.of(copy[1].place)
             if copy is not None and not (channel is not None and channel.takes(copy[1].place, moved.to)):
-                talk.drop_unsaid(tx, moved.place, copy[1].subject)
+                talk.keep_back(tx, moved.place, copy[1].subject)
 
     def parts(self, moved: Moved) -> bool:
         """Whether it takes messages out of their conversation, or into another one."""

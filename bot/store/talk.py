@@ -9,6 +9,10 @@ from bot.words.document import TakenBack, document
 from bot.words.message import Lane, Place
 
 
+GONE = packed.dump(document(TakenBack(taken_back=True)))
+"""What takes something back, as it is stored."""
+
+
 def waiting(tx: Tx, place: Place, most: int) -> int:
     """How many posts wait for a place. They are counted up to so many."""
     (count,) = tx.execute(
@@ -49,6 +53,15 @@ def drop_failed(tx: Tx, place: Place, subject: str) -> bool:
     return dropped.rowcount > 0
 
 
+def keep_back(tx: Tx, place: Place, subject: str) -> None:
+    """No new words go there for what was said already, be they first in line. What takes it back does."""
+    tx.execute(
+        "UPDATE outbox SET state = 'merged', ended = ?, document = x'' WHERE subject = ? AND network = ? AND place = ?"
+        " AND lane = ? AND state IN ('waiting', 'failed') AND document <> ?",
+        (time.time(), subject, place.network, place.id, int(Lane.TALK), GONE),
+    )
+
+
 def drop_unsaid(tx: Tx, place: Place, subject: str) -> None:
     """Nothing on a subject is said there that is not said yet, or was refused. The first in line may be on its way."""
     tx.execute(
@@ -71,7 +84,7 @@ def drop_where_not(tx: Tx, may_go: Callable[[str, Place], bool]) -> int:
         " network = mine.network AND place = mine.place AND lane = ?1 AND state = 'waiting')"
         " UNION ALL SELECT id, network, place, subject FROM outbox WHERE state = 'failed' AND ended IS NOT NULL"
         " AND lane = ?1 AND +subject IS NOT NULL AND document <> ?2",
-        (int(Lane.TALK), packed.dump(document(TakenBack(taken_back=True)))),
+        (int(Lane.TALK), GONE),
     ).fetchall()
     gone = [row for row, network, place, subject in rows if not may_go(subject, Place(network, place))]
     tx.executemany(

@@ -30,6 +30,8 @@ SETTLED_S = 1.0
 LATE_S = 60.0
 """What it did not answer in time it may do as long after that. A server ends what takes longer."""
 LOOK_AGAIN_S = 5.0
+MOVE_HEARD_S, MOVE_LOOK_AGAIN_S = 10.0, 0.5
+"""By when a move has been heard, and how often it is looked for."""
 LOOKED_AT = 1000
 MOST_PAGES = 10
 KEPT = 2000
@@ -76,6 +78,8 @@ class Voice:
         """By when the server has done with a post of which nobody knows whether it took it."""
         self._said: dict[int, _Said] = {}
         """What was sent lately, by its id."""
+        self._elsewhere: dict[str, float] = {}
+        """Since when what a post is about is not where it was thought to be."""
         self._begun_again = realm.begun_again
 
     async def say(self, post: Post, key: str) -> str:
@@ -83,8 +87,8 @@ class Voice:
         target = await self._places.find(post.place, post.lane)
         try:
             if (shows := reaction_of(post)) is not None:
-                return await self._show(post, shows, target)
-            if post.edits is not None and await self._change(post, target, post.edits):
+                return await self._show(post, shows, target, key)
+            if post.edits is not None and await self._change(post, target, post.edits, key):
                 return post.edits
             with self._strays.watching(target) as saying:
                 return str(await self._say_once(post, target, key, saying))
@@ -94,29 +98,29 @@ class Voice:
             self._notes.drop(key)
             raise
 
-    async def _show(self, post: Post, shows: Reacts, target: Target) -> str:
+    async def _show(self, post: Post, shows: Reacts, target: Target, key: str) -> str:
         number = id_of(post.reply_to or "")
-        if not shows.gone and (number is None or not await self._is_still_at(number, target, post.lane)):
+        if not shows.gone and (number is None or not await self._is_still_at(number, target, post.lane, key)):
             raise NetworkError("The message that this is to be shown beside is not there.")
         return await self._showing.show(post, shows)
 
-    async def _change(self, post: Post, target: Target, event: str) -> bool:
+    async def _change(self, post: Post, target: Target, event: str, key: str) -> bool:
         """Whether the earlier message is changed. It is not where that is not allowed any more."""
         number = id_of(event)
         if number is None:
             return False
         if is_taken_back(post):
             return await self._taking_back.take_back(number, post.lane)
-        return self._may_edit(number) and await self._edit(post, target, number)
+        return self._may_edit(number) and await self._edit(post, target, number, key)
 
     def _may_edit(self, number: int) -> bool:
         said = self._said.get(number)
         return self._realm.may_edit(0.0 if said is None else self._clock() - said.at)
 
-    async def _edit(self, post: Post, target: Target, number: int) -> bool:
+    async def _edit(self, post: Post, target: Target, number: int, key: str) -> bool:
         """Whether the earlier message has the new words."""
         # Whoever moved it has moved the words of then, and may not have these. A stop's words wait for no answer.
-        if post.lane is not Lane.STOP and not await self._is_still_at(number, target, post.lane):
+        if post.lane is not Lane.STOP and not await self._is_still_at(number, target, post.lane, key):
             log.info("a message was moved; a new one takes its place", message=number)
             return False
         words, links = await self._uploads.ready(post, with_pictures=False)
@@ -128,12 +132,23 @@ class Voice:
             return False
         return True
 
-    async def _is_still_at(self, number: int, target: Target, lane: Lane) -> bool:
+    async def _is_still_at(self, number: int, target: Target, lane: Lane, key: str) -> bool:
+        """Whether a message is there. Where it was just moved, the post waits until its place is known to be another.
+
+        Raises Unreachable then: the core moves what people say along, or keeps it back.
+        """
         try:
             page = await self._api.history(number, lane=lane)
         except Declined:
             return False
-        return any(each.id == number and self._is_at(each, target) for each in _messages(page.messages))
+        there = [each for each in _messages(page.messages) if each.id == number]
+        if lane is Lane.TALK and there and not self._is_at(there[0], target):
+            since = self._elsewhere.setdefault(key, self._clock())
+            if len(self._elsewhere) > KEPT:
+                del self._elsewhere[next(iter(self._elsewhere))]
+            if self._clock() - since < MOVE_HEARD_S:
+                raise Unreachable("The message was moved.", retry_after=MOVE_LOOK_AGAIN_S)
+        return any(self._is_at(each, target) for each in there)
 
     async def _say_once(self, post: Post, target: Target, key: str, saying: Saying) -> int:
         """Send what the server does not have yet, and return the first message's id."""

@@ -1,13 +1,14 @@
 """Words that are written into messages of the stand-in after they were moved: they count where the message is."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bot.words.errors import Unreachable
-from bot.words.message import Place
-from bridges.zulip import catching_up, tracking
+from bot.words.message import Lane, Place
+from bridges.zulip import catching_up, tracking, voice
 from tests.system.zulip_moves import change, copied, heard, topic
 from tests.system.zulip_stage import TO_ALICE, TOPIC, Stage, says, staged
 from tests.zulip.lab import ALICE, SECRET, TOCSIN, UNSUBBED, WEIRD
@@ -209,3 +210,20 @@ async def test_a_stop_is_heard_while_words_wait_for_their_turn(stage: Stage, mon
         await stage.bob.say("!stop all")
         await stage.inbox.until_hurried("!stop all")
         assert stage.inbox.changed.empty()
+
+
+async def test_new_words_of_a_copy_wait_until_the_bot_knows_where_it_was_moved(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage.online() as bridge:
+        copy = await copied(stage, bridge)
+        await change(stage, copy, topic="elsewhere", propagate_mode="change_all")
+        edit = says("new words", lane=Lane.TALK, edits=str(copy))
+        with pytest.raises(Unreachable, match="was moved"):
+            await bridge.send(edit, key="edit")
+        there = dataclasses.replace(edit, place=topic("elsewhere"))
+        assert await bridge.send(there, key="edit") == str(copy)
+        assert stage.world.realm.messages[copy].content == "new words"
+        monkeypatch.setattr(voice, "MOVE_HEARD_S", 0.0)
+        assert await bridge.send(edit, key="another") != str(copy), "it is not heard of: here it is missing"
+        assert stage.world.realm.messages[copy].content == "new words"

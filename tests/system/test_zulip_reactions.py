@@ -11,6 +11,7 @@ from bot.store.said import Said
 from bot.words.document import Document, Reacts
 from bot.words.errors import NetworkError, Unreachable
 from bot.words.message import Lane, Place, Post
+from bridges.zulip import voice
 from bridges.zulip.bridge import ZulipBridge
 from tests.system.zulip_stage import TOPIC, Stage, says, staged
 from tests.zulip.client import Person
@@ -196,10 +197,15 @@ async def test_an_emoji_that_the_server_does_not_know_is_refused(stage: Stage, e
         assert not isinstance(refused.value, Unreachable)
 
 
-async def test_nothing_shows_beside_a_message_that_was_moved_or_is_gone(stage: Stage) -> None:
+async def test_nothing_shows_beside_a_message_that_was_moved_or_is_gone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with stage.online() as bridge:
         moved, event = await heard(stage)
         await stage.alice.ask("PATCH", f"/messages/{moved}", {"stream_id": WEIRD, "topic": "topic"})
+        with pytest.raises(Unreachable, match="was moved"):
+            await bridge.send(reacts("👍", reply_to=event), key=event)
+        monkeypatch.setattr(voice, "MOVE_HEARD_S", 0.0)
         for reply_to in (event, "999999", None):
             with pytest.raises(NetworkError) as refused:
                 await bridge.send(reacts("👍", reply_to=reply_to), key=str(reply_to))

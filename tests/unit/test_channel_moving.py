@@ -252,6 +252,21 @@ async def test_nothing_leaks_of_what_is_moved_out_with_an_edit_waiting(talk: Tal
     assert await words_at(talk, MATRIX, MQTT) == [["in line"]] * 2
 
 
+async def test_nor_do_new_words_that_are_first_in_line_but_what_takes_it_back_does(talk: Talk) -> None:
+    mine = await talk.says("first", MATRIX)
+    await talk.all_sent()
+    copy = next(event for event, each in talk.there.items() if each.place == MAIN)
+    await talk.changes(mine, MATRIX, words="second")
+    await talk.moves(MAIN, AWAY, copy)
+    assert await talk.head(AWAY) is None
+    farther = Place("zulip", "9/farther")
+    await talk.changes(mine, MATRIX)
+    await talk.moves(AWAY, farther, copy)
+    head = await talk.head(farther)
+    assert head is not None
+    assert head.edits == copy
+
+
 async def test_new_words_for_a_copy_that_is_moved_out_do_not_follow_it(talk: Talk) -> None:
     mine = await talk.says("first", MATRIX)
     await talk.all_sent()
