@@ -8,7 +8,6 @@ from bot.words import packed
 from bot.words.document import TakenBack, document
 from bot.words.message import Lane, Place
 
-
 GONE = packed.dump(document(TakenBack(taken_back=True)))
 """What takes something back, as it is stored."""
 
