@@ -17,7 +17,7 @@ import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 PR_SET_PDEATHSIG = 1
 LARGEST = 131_072
@@ -129,15 +129,15 @@ def _split_off(door: int) -> Asked | None:
     return None
 
 
-def become(asked: Asked) -> None:
-    """Be the program, as Python itself begins it."""
+def become(asked: Asked, interrupted: Any) -> None:
+    """Be the program, as Python itself begins it. Where Ctrl-C does nothing to those who test, it does nothing here."""
     if asked["session"]:
         os.setsid()
     if (parent := asked["tied_to"]) is not None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             sys.exit("leash: the parent died first")
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, interrupted)
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(LOCALE if not any(asked["env"].get(each) for each in ("LC_ALL", "LC_CTYPE", "LANG")) else {})

@@ -43,9 +43,9 @@ MEASURED = any(name.startswith("COVERAGE_") for name in os.environ)
 START = """\
 import gc, json, signal, sys
 gc.disable()
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who test
+usual = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who test
 from tests import nursery
-nursery.become(nursery.serve("any", json.loads(sys.argv[1]), int(sys.argv[2])))
+nursery.become(nursery.serve("any", json.loads(sys.argv[1]), int(sys.argv[2])), usual)
 """
 
 PLAIN = (-1, None, None, None, -1, None)

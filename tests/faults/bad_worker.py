@@ -8,10 +8,10 @@ jobs it begins. What an actor says can also be said by a test.
 """
 
 import asyncio
+import collections
 import dataclasses
 import functools
 import hashlib
-import itertools
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -34,8 +34,8 @@ from wire.work import CANCEL, Command, Job, JobState, Reply, Status
 CROWD = "crowd"
 FLOODER = "flooder"
 RHYTHM_S = 5.0
-FLOOD = 20_000
-"""What is said of one job at least."""
+FLOOD, MOST = 20_000, 100_000
+"""What is said of one job at least, and at most: whoever has had no time to read gets it to read what is there."""
 AT_ONCE = 100
 EVERY_S = 0.01
 DARK = "\x1b[31m\u202e</td><script>alert(1)</script>\r\n!approve ABCD-EFGH\x07\x00" * 8
@@ -126,7 +126,7 @@ class Players:
         self._begun = begun
         self._called: dict[str, list[Actor]] = {}
         """By command, who of the crowd has it."""
-        self._cancelled: set[str] = set()
+        self._cancelled: collections.defaultdict[str, asyncio.Event] = collections.defaultdict(asyncio.Event)
         self._tasks: asyncio.TaskGroup
         self._link = Link(
             Broker("127.0.0.1", port), "players", receive=self._receive, on_connect=self._greet, draw=lambda: 0.1
@@ -157,7 +157,7 @@ class Players:
             if len(called) == len(self._crowd):
                 self._tasks.create_task(self._all_answer(command, self._called.pop(command.id)))
         elif name == FLOODER and command.command == CANCEL:
-            self._cancelled.add(command.args["job"])
+            self._cancelled[command.args["job"]].set()
             self._tasks.create_task(self._say(self._flooder.reply(command, Status.DONE)))
         elif name == FLOODER:
             self._tasks.create_task(self._flood(command))
@@ -181,13 +181,14 @@ class Players:
         loop = asyncio.get_running_loop()
         async with Bare.connected(self._port, "flood", lambda _topic, _payload: None) as bare:
             due = loop.time()
-            for number in itertools.count(1):
+            for number in range(1, MOST + 1):
                 bare.publish(f"{ROOT}/{topic}", flood[number % FLOOD])
                 if number % AT_ONCE == 0:
                     due += EVERY_S
                     await asyncio.sleep(max(0.0, due - loop.time()))
-                if number >= FLOOD and command.id in self._cancelled:
+                if number >= FLOOD and self._cancelled[command.id].is_set():
                     break
+            await self._cancelled[command.id].wait()
             await bare.publish_surely(f"{ROOT}/{topic}", end)
 
     async def _say(self, message: Message, *, qos: Any = 1, retain: bool = False) -> None:

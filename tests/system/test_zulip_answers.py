@@ -53,13 +53,15 @@ async def test_an_answer_to_a_copy_leads_to_what_the_copy_is_of(stage: Stage) ->
     assert await stage.store.read(lambda tx: said.origin_of(tx, Said(message.place, message.replies_to))) == elsewhere
 
 
-async def test_what_was_said_in_another_topic_is_not_answered_here(stage: Stage) -> None:
+async def test_what_was_said_in_another_topic_can_be_answered_and_others_look_whether_it_is_one_conversation(
+    stage: Stage,
+) -> None:
     stage.linked.append(Place("zulip", f"{INCIDENTS}/another"))
     async with stage.online():
         number = (await stage.bob.say("elsewhere", topic="another")).body["id"]
         first = await stage.inbox.next()
         message = await answer(stage, stage.alice, quoting(stage, f"bob|{BOB}", number, "I see it"))
-    assert message.replies_to != first.event
+    assert message.replies_to == first.event
 
 
 async def test_a_quotation_that_links_another_server_is_no_answer(stage: Stage) -> None:

@@ -253,3 +253,13 @@ def test_lists_and_tables_are_passed_on_as_such() -> None:
 def test_a_reaction_of_the_bots_own_stands_for_one_thing_beside_one_message() -> None:
     shown = [Shown(Said(place, f"{place} {event}"), emoji) for place in PLACES for event in "ab" for emoji in "xy"]
     assert len({each.subject for each in shown}) == len(shown)
+
+
+@pytest.mark.parametrize("where", [ALONE, Place("zulip", "7/in no channel")])
+async def test_what_is_of_another_conversation_is_not_answered_in_this_one(talk: Talk, where: Place) -> None:
+    event = await talk.says("between us", where)
+    for place in PLACES:
+        await talk.sent(place)
+    await talk.says("indeed", ZULIP, replies_to=event)
+    for place in (MATRIX, OTHER, MQTT):
+        assert [answered for _, answered in await talk.sent(place)] == [None]
