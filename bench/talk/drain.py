@@ -13,9 +13,10 @@ from time import perf_counter
 
 from bench.talk.zulip import Reader, Zulip, say
 from bot import keys
-from bot.store import Store, Tx, outbox
+from bot.store import Store, Tx, inbox, outbox
 from bot.store.said import Said
-from bot.words.message import Lane, Place, Post
+from bot.words.message import Lane, Message, Place, Post, Standing
+from bot.words.people import Account
 from bot.words.talk import Speaker, passed_on
 from demo.broker import LocalBroker
 from demo.process import Process
@@ -81,8 +82,12 @@ async def _fill(path: Path) -> None:
     def write(tx: Tx) -> None:
         for number in range(COUNT):
             heard, said = PAIRS[number % len(PAIRS)]
+            event, account = f"{heard.id} {number}", Account(heard.network, "lamp")
+            taken = inbox.add(tx, Message(heard, account, event, "", Standing.RELAYED, "", 0, 0.0))
+            if taken is not None:
+                inbox.done(tx, taken.row)
             words = passed_on(Speaker("lamp", heard.network, is_proven=False), f"The lamp at bench {number} is on.")
-            outbox.queue(tx, Post(said, words, Lane.TALK, subject=Said(heard, f"{heard.id} {number}").subject))
+            outbox.queue(tx, Post(said, words, Lane.TALK, subject=Said(heard, event).subject))
 
     async with Store.opened(path) as store:
         await store.write(write)
