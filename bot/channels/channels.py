@@ -7,10 +7,10 @@ What is said end to end encrypted goes to no place that is not, unless the chann
 """
 
 import collections
-import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TypeVarTuple
 
 import structlog
 
@@ -30,6 +30,8 @@ from bot.words.people import People
 from bot.words.talk import as_passed_on
 
 log = structlog.get_logger(__name__)
+
+Parts = TypeVarTuple("Parts")
 
 LATE_S, TOO_LATE_S = 10.0, 86_400.0
 """From when on something was not said just now, and from when on it is old news."""
@@ -96,22 +98,17 @@ class Channels(Membership):
         for message in fresh:
             last = last_of(message, changed[message.event])
             if last is None or not last.removed:
-                with self._passing(message.place):
-                    self._spread(tx, message, last)
+                self._guard(message.place, self._spread, tx, message, last)
         for moved in moves:
-            with self._passing(moved.place):
-                self._move(tx, moved)
+            self._guard(moved.place, self._move, tx, moved)
         if any(self.of(moved.place) or self.of(moved.to) for moved in moves):
             self._drop_what_may_not_go(tx)
         as_changed = {message.event for message in fresh if changed[message.event]}
         for reaction in reactions:
-            with self._passing(reaction.place):
-                self._reacting.take_in(tx, network, reaction)
+            self._guard(reaction.place, self._reacting.take_in, tx, network, reaction)
         for change in changes:
             if change.place.network == network and change.event not in as_changed:
-                with self._passing(change.place):
-                    self._reacting.no_more(tx, change.place, change.event if change.removed else "")
-                    self._change(tx, change)
+                self._guard(change.place, self._change, tx, change)
 
     def _said_elsewhere(self, moves: Sequence[Moved]) -> set[str]:
         """What is not said as from where it was: it stands in another conversation by now, or its words come anew.
@@ -122,11 +119,10 @@ class Channels(Membership):
         told = (moved for moved in moves if not moved.is_whole)
         return parted | {each.event for moved in told for each in moved.messages if each.event in moved.events}
 
-    @contextlib.contextmanager
-    def _passing(self, place: Place) -> Generator[None]:
+    def _guard(self, place: Place, passing: Callable[[*Parts], object], *parts: *Parts) -> None:
         """No odd message keeps the others, and a stop, from being taken in."""
         try:
-            yield
+            passing(*parts)
         except (ValueError, TypeError) as error:
             self.counts["passed_over"] += 1
             log.warning("what was said cannot be passed on", place=str(place), error=type(error).__name__)
@@ -160,7 +156,9 @@ class Channels(Membership):
     def _answered(self, tx: Tx, channel: Channel, message: Message) -> Said | None:
         """The original of what a message answers, where that is of the same conversation."""
         network, event = message.place.network, message.replies_to or message.thread
-        copy = said.copy(tx, network, event) if event else None
+        if not event:
+            return None
+        copy = said.copy(tx, network, event)
         place = copy[0].place if copy else heard.place_of(tx, network, event)
         if place is None or self.of(place) is not channel:
             return None
@@ -176,6 +174,7 @@ class Channels(Membership):
             outbox.queue(tx, Post(spot.place, document(block), Lane.TALK, subject=subject, topic=spot.thread))
 
     def _change(self, tx: Tx, change: Change) -> None:
+        self._reacting.no_more(tx, change.place, change.event if change.removed else "")
         origin = Said(change.place, change.event)
         if change.removed:
             by_its_writer = may_take_back(inbox.writer_of(tx, change.place, change.event), change)

@@ -25,6 +25,8 @@ _PAIR = re.compile(r"\|\||\n")
 
 def without_hidden(said: str) -> str:
     """What somebody has said, with a sign in the place of what they have hidden."""
+    if "||" not in said and _SPOILER not in said.lower():  # most words, and so they need not be taken apart
+        return said
     lines = [*_without_spoilers(_LINE_END.split(said))]
     told: list[str] = []
     paragraph: list[str] = []

@@ -1,13 +1,14 @@
 """What people write, as the bot passes it on: who, where, and the words as a document that calls and hides nobody."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Sequence
 
 import orjson
 
 from bot.words import markup
-from bot.words.document import OCTETS, Document, Enclosed, Span, Table, Text, Tone, Words, size_of, strong, text
+from bot.words.document import OCTETS, Document, Enclosed, Span, Table, Text, Tone, size_of, strong, text
 from bot.words.glyphs import cut, one_line
 from bot.words.hiding import without_hidden
 from bot.words.html import to_html
@@ -49,12 +50,7 @@ class Speaker:
 
 def passed_on(speaker: Speaker, said: str, name_of: NameOf = lambda _: "") -> Document:
     """Who said it, where, and the words. A name that nothing proves is marked so."""
-    where = f"{speaker.network} {cut(one_line(speaker.account), LONGEST_NAME)}".strip()
-    topic = cut(one_line(speaker.topic).translate(NO_MARKS), LONGEST_NAME)
-    where = f"{where}, in {topic}" if topic else where
-    marks = ", ".join(filter(None, (where, "" if speaker.is_proven else "unproven", speaker.at)))
-    name = cut(one_line(speaker.name).translate(NO_MARKS if speaker.account else NO_BRACKETS), LONGEST_NAME)
-    head = (strong(name or "somebody", Tone.QUIET), f" ({marks}): ")
+    head = _head(speaker)
     said = without_hidden(said)  # before it is cut: nobody sees that half a spoiler is one
     longest = min(LONGEST, len(said))
     if len(said) <= SURELY_SHORT and "|" not in said:
@@ -64,14 +60,25 @@ def passed_on(speaker: Speaker, said: str, name_of: NameOf = lambda _: "") -> Do
     return words
 
 
+@functools.lru_cache(maxsize=256)  # whoever speaks goes on speaking
+def _head(speaker: Speaker) -> tuple[Span, Span]:
+    """What stands before somebody's words."""
+    where = f"{speaker.network} {cut(one_line(speaker.account), LONGEST_NAME)}".strip()
+    topic = cut(one_line(speaker.topic).translate(NO_MARKS), LONGEST_NAME)
+    where = f"{where}, in {topic}" if topic else where
+    marks = ", ".join(filter(None, (where, "" if speaker.is_proven else "unproven", speaker.at)))
+    name = cut(one_line(speaker.name).translate(NO_MARKS if speaker.account else NO_BRACKETS), LONGEST_NAME)
+    return strong(name or "somebody", Tone.QUIET), Span(f" ({marks}): ")
+
+
 def _bytes(words: Document) -> int:
     return len(orjson.dumps([to_plain(words), to_html(words)]))
 
 
-def _said(head: Sequence[Words], blocks: Sequence[Written]) -> Document:
+def _said(head: Sequence[Span], blocks: Sequence[Written]) -> Document:
     if blocks and isinstance(blocks[0], Text):
-        return Document((text(*head, *blocks[0].spans), *map(_going_on, blocks[1:])))
-    return Document((text(*head), *map(_going_on, blocks)))
+        return Document((Text((*head, *blocks[0].spans)), *map(_going_on, blocks[1:])))
+    return Document((Text((*head,)), *map(_going_on, blocks)))
 
 
 def _going_on(block: Written) -> Written:
