@@ -37,7 +37,7 @@ cover: .venv/.dev mosquitto ## Hold the tests to 95 % of the branches of bot/
 	@.venv/bin/coverage combine -q
 	@.venv/bin/coverage report
 
-bench: .venv/.dev ## Measure; ARGS=version runs one benchmark, without it they are listed
+bench: .venv/.dev mosquitto ## Measure; ARGS=version runs one benchmark, without it they are listed
 	@.venv/bin/python -m bench $(ARGS)
 
 soak: .venv/.dev mosquitto ## Run the tests that take long
