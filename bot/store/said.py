@@ -79,16 +79,6 @@ def origin_of(tx: Tx, said: Said) -> Said | None:
     return found[1] if found is not None and found[0] == said else None
 
 
-def copies_of(tx: Tx, origin: Said) -> list[Said]:
-    """Where it was passed on to, place by place."""
-    rows = tx.execute(
-        "SELECT network, place, event FROM said WHERE origin_network = ? AND origin_event = ?"
-        " ORDER BY network, place, event",
-        (origin.place.network, origin.event),
-    )
-    return [_said(*row) for row in rows]
-
-
 def _columns(said: Said) -> tuple[str, str, str]:
     return said.place.network, said.place.id, said.event
 

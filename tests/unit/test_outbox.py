@@ -605,4 +605,8 @@ async def test_a_copy_is_known_as_soon_as_its_network_shows_it_by_its_key(store:
     seen = {keys[0]: "$copy", keys[1]: "$answer", "of nobody": "$nothing"}
     await store.write(lambda tx: outbox.recognise(tx, "chat", seen))
     await store.write(lambda tx: outbox.recognise(tx, "elsewhere", seen))
-    assert await store.read(lambda tx: said.copies_of(tx, origin)) == [Said(ROOM, "$copy")]
+    assert await store.read(lambda tx: [said.copy(tx, "chat", each) for each in seen.values()]) == [
+        (Said(ROOM, "$copy"), origin),
+        None,
+        None,
+    ]
