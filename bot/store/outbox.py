@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from bot.store import digest, documents, said
+from bot.store import digest, documents, heard, said
 from bot.store.store import Tx
 from bot.words import packed
 from bot.words.message import Lane, Place, Post
@@ -89,6 +89,7 @@ def queue(tx: Tx, post: Post, key: str | None = None, *, is_first: bool = False)
     New words always have a new key: the network may have seen the old one. Who knows that nothing was ever said there
     on this subject may say so: then none is looked for.
     """
+    post = _beside_what_it_answers(tx, post)
     key = key or new_key()
     stored = packed.dump(post.document)
     network, place, lane = post.place.network, post.place.id, int(post.lane)
@@ -113,6 +114,19 @@ def queue(tx: Tx, post: Post, key: str | None = None, *, is_first: bool = False)
         (key, lane, network, place, stored, *_belonging(tx, post, is_first=is_first), post.subject, time.time()),
     )
     return key
+
+
+def _beside_what_it_answers(tx: Tx, post: Post) -> Post:
+    """An answer goes where its question is by now, if that was moved within what both are topics of.
+
+    Somebody may have moved it elsewhere, among others: they are not told what it was asked for.
+    """
+    if post.reply_to is None or post.lane is Lane.TALK:
+        return post
+    place = heard.place_of(tx, post.place.network, post.reply_to)
+    if place is None or place == post.place or not place.is_beside(post.place):
+        return post
+    return dataclasses.replace(post, place=place)
 
 
 def _belonging(tx: Tx, post: Post, *, is_first: bool) -> tuple[str | None, str | None, str | None]:

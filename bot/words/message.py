@@ -35,6 +35,10 @@ class Place:
         """One place of a whole."""
         return Place(self.network, self.id.removesuffix(ALL[1:]) + topic)
 
+    def is_beside(self, other: "Place") -> bool:
+        """Whether both are topics of one whole, or the same."""
+        return self.network == other.network and self.id.partition(ALL[0])[0] == other.id.partition(ALL[0])[0]
+
     @classmethod
     def parse(cls, word: str) -> Self:
         """A place as it is written: `matrix:!room:example.org`. Raises ValueError for what is none."""

@@ -15,7 +15,7 @@ from bot.store.outbox import Failure, Queued, Waiting
 from bot.store.said import Said
 from bot.words import packed
 from bot.words.document import Document, Items, Span, Style, Table, Text, Tone, document, progress, strong
-from bot.words.message import Lane, Message, Place, Post, Standing
+from bot.words.message import Lane, Message, Moved, Place, Post, Standing
 from bot.words.people import Account
 from bot.words.plain import to_plain
 
@@ -595,6 +595,26 @@ async def test_what_takes_the_place_of_an_answer_is_as_urgent_as_an_answer(store
         (Lane.ANSWER, "half"),
         (Lane.PROGRESS, "waits"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("to", "there"),
+    [("4/other", "4/other"), ("5/topic", "4/topic"), ("40/topic", "4/topic"), ("4/topic", "4/topic")],
+    ids=["beside", "elsewhere", "where the number begins so", "nowhere"],
+)
+async def test_an_answer_follows_its_question_from_topic_to_topic_and_nowhere_else(
+    store: Store, to: str, there: str
+) -> None:
+    was, now = Place("chat", "4/topic"), Place("chat", to)
+    question = Message(was, Account("chat", "olga"), "$event", "!work", Standing.NAMED, "", 0, 0.0)
+    await store.write(lambda tx: inbox.accept(tx, "chat", [question], "c"))
+    await queue(store, post("0 %", Lane.PROGRESS, room=was.id, subject="work"))
+    await store.write(lambda tx: inbox.accept(tx, "chat", [], "d", moves=[Moved(was, now, ("$event",))]))
+    more = [post("done", room=was.id), post("a word", Lane.TALK, room=was.id)]
+    await queue(store, *more, dataclasses.replace(more[0], reply_to=None), dataclasses.replace(more[0], reply_to="$2"))
+    waiting = [(each.place.id, each.lane) for each in await store.read(lambda tx: all_waiting(tx, "chat"))]
+    stays = [(was.id, Lane.ANSWER)] * 2
+    assert waiting == [(there, Lane.ANSWER), *stays, (was.id, Lane.PROGRESS), (was.id, Lane.TALK)]
 
 
 async def test_a_copy_is_known_as_soon_as_its_network_shows_it_by_its_key(store: Store) -> None:

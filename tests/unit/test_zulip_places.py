@@ -58,6 +58,8 @@ def test_no_topic_is_taken_for_all_of_a_channel_nor_for_another(topic: str) -> N
     assert is_among(place, [ALL])
     assert (place == place_in(4, "*")) == (place_in(4, topic).id == "4/%2A")
     assert not is_among(place, [Place("zulip", "5/*"), place_in(4, f"{topic}x")])
+    assert place.is_beside(place_in(4, f"{topic}x"))
+    assert not any(place.is_beside(each) for each in (place_in(40, topic), place_of([4], 8), Place("chat", place.id)))
 
 
 def test_the_topic_that_is_called_like_all_of_them_has_a_place_of_its_own() -> None:
