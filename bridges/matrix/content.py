@@ -8,7 +8,7 @@ from bot.words.document import MEDIA_TYPES, Block, Brought, Document, Picture
 from bot.words.html import to_html
 from bot.words.message import Post
 from bot.words.plain import to_plain
-from bridges.matrix.reading import THREAD
+from bridges.matrix.reading import ORIGIN, THREAD
 
 ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
@@ -62,6 +62,7 @@ def sent_along(brought: Brought, there: Content) -> Content:
         "filename": file.name,
         "info": {"mimetype": file.type, "size": len(brought.content)},
         **there,
+        **ORIGIN,
         "m.mentions": {},
     }
 

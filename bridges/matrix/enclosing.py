@@ -24,6 +24,7 @@ from bridges.matrix.reading import (
     as_text,
     content_of,
     is_edit,
+    is_passed_on,
     relation_of,
     thread_in,
     within,
@@ -92,7 +93,8 @@ class Kept:
 
 def sent(event: Event, me: str) -> Spoken | None:
     """A file that somebody else has sent, or nothing. Raises ValueError where it is odd."""
-    if event.sender == me or not isinstance(event, RoomMessageMedia | RoomEncryptedMedia) or is_edit(event.source):
+    is_file = isinstance(event, RoomMessageMedia | RoomEncryptedMedia) and not is_edit(event.source)
+    if event.sender == me or not is_file or is_passed_on(event.source):
         return None
     content, relation = content_of(event.source), relation_of(event.source)
     file, caption = enclosed(content)

@@ -10,7 +10,7 @@ import structlog
 from bot.words.glyphs import one_line
 from bot.words.message import Place, Reaction
 from bot.words.people import Account
-from bridges.matrix.reading import NETWORK, Arrived, content_of, is_name, relation_of
+from bridges.matrix.reading import NETWORK, Arrived, content_of, is_name, is_passed_on, relation_of
 
 KIND = "m.reaction"
 ANNOTATES = "m.annotation"
@@ -53,7 +53,7 @@ def _reaction(source: Mapping[str, Any], room: str, me: str) -> Reaction | None:
     if source.get("type") != KIND or relation.get("rel_type") != ANNOTATES:
         return None
     own, by, about = source.get("event_id"), source.get("sender"), relation.get("event_id")
-    if by == me:
+    if by == me or is_passed_on(source):
         return None
     emoji = _shown(relation.get("key"), content_of(source).get("shortcode"))
     if not (emoji and is_name(own) and is_name(by) and is_name(about)):

@@ -23,6 +23,8 @@ LATEST_MS = 253_402_300_799_000
 COMMON_NAME = re.compile(r"\w")
 LONGEST_NAME = 255
 """Bytes, of any name in Matrix."""
+ORIGIN: Mapping[str, str] = {"tocsin.origin": "tocsin"}
+"""Stands in what a bot passes on but words, which are notices and no messages: no other bot passes it on again."""
 
 AnyEvent = Event | BadEvent | UnknownBadEvent
 """What comes, however odd."""
@@ -198,6 +200,11 @@ def relation_of(source: Mapping[str, Any]) -> Mapping[str, Any]:
 def content_of(source: Mapping[str, Any]) -> Mapping[str, Any]:
     """What an event says; empty where that is no object."""
     return within(source, "content")
+
+
+def is_passed_on(source: Mapping[str, Any]) -> bool:
+    """Whether a bot like this one has brought it from elsewhere."""
+    return content_of(source).items() >= ORIGIN.items()
 
 
 def within(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:

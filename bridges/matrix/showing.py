@@ -9,7 +9,7 @@ from bot.words.errors import NetworkError
 from bot.words.message import Post
 from bridges.matrix.connection import Connection, Denied
 from bridges.matrix.reacting import ANNOTATES, KIND
-from bridges.matrix.reading import is_name, relation_of
+from bridges.matrix.reading import ORIGIN, is_name, relation_of
 from bridges.matrix.sending import Speaker
 
 REPLACES = "m.replace"
@@ -35,7 +35,7 @@ class Shower:
             raise NetworkError("There is no message that it could be shown beside.")
         relation = {"rel_type": ANNOTATES, "event_id": post.reply_to, "key": reacts.emoji}
         try:
-            answer = await self._put(room, f"send/{KIND}/{quote(key, safe='')}", {"m.relates_to": relation})
+            answer = await self._put(room, f"send/{KIND}/{quote(key, safe='')}", {"m.relates_to": relation, **ORIGIN})
         except Denied as denied:
             if denied.answer.get("errcode") != THERE_ALREADY:
                 raise

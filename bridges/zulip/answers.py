@@ -8,6 +8,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from bridges.zulip.errors import OddAnswer
 
 Json = dict[str, Any]
+OURS = "Tocsin"
+"""What a server calls any bot like this one."""
 LARGEST_ID = 2**53
 MODERATOR = 300
 LATEST_S = 253_402_300_799
@@ -167,6 +169,8 @@ class Message(Part):
     reactions: Any = None
     """Still to be looked at: nothing odd in them keeps a message from being heard."""
     display_recipient: Annotated[list[Peer], Field(max_length=MOST_PEOPLE)] | Name = ""
+    client: Any = None
+    """What the server calls the program that it was said with."""
 
 
 class MessageEvent(Part):

@@ -11,14 +11,13 @@ from typing import Any, Self, TypeVar, cast
 
 import aiohttp
 
-from bot import __version__
 from bot.private import Secret
 from bot.words.errors import NetworkError, Unreachable
 from bot.words.message import Lane
 from bridges.zulip import answers
 from bridges.zulip.answers import Json, decoded, read
 from bridges.zulip.budget import LAST_LANE, EventBudget, WebBudget
-from bridges.zulip.client import Answer, Client
+from bridges.zulip.client import AGENT, Answer, Client
 from bridges.zulip.fetching import Fetcher
 from bridges.zulip.rules import Rules
 
@@ -86,9 +85,7 @@ class Api:
     ) -> AsyncGenerator[Self]:
         """A connection that is closed at the end. Nothing is asked yet."""
         # A proxy, or credentials from ~/.netrc, would send what is said elsewhere: trust_env stays off.
-        async with aiohttp.ClientSession(
-            headers={"User-Agent": f"Tocsin/{__version__}"}, cookie_jar=aiohttp.DummyCookieJar()
-        ) as session:
+        async with aiohttp.ClientSession(headers=AGENT, cookie_jar=aiohttp.DummyCookieJar()) as session:
             client = Client(site, email, key, session, counts)
             yield cls(client, Fetcher(site, client.credentials, session))
 

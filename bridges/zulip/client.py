@@ -19,16 +19,18 @@ from urllib.parse import urljoin
 import aiohttp
 import zulip
 
+from bot import __version__
 from bot.private import Secret
 from bot.words.errors import NetworkError, Unreachable
 from bot.words.glyphs import one_line
-from bridges.zulip.answers import Json, decoded
+from bridges.zulip.answers import OURS, Json, decoded
 from bridges.zulip.errors import Declined, KeyRefused, OddAnswer, OutcomeUnknown, TookLong, TooMuch
 
 REQUEST_TIMEOUT_S = 15.0
 UPLOAD_TIMEOUT_S = 45.0
 POLL_TIMEOUT_S = 120.0
 """A server's heart beats at least every 90 s."""
+AGENT = {"User-Agent": f"{OURS}/{__version__}"}
 LARGEST = 64 * 1024 * 1024
 LARGE = 64 * 1024
 """Bytes that are read beside the loop: answers of this size take long."""

@@ -63,8 +63,8 @@ class Reader:
         """Who wrote what was said lately, by event."""
 
     def message(self, said: answers.Message, age_s: float) -> Message | None:
-        """What somebody else said, or nothing."""
-        if said.sender_id == self.me:
+        """What somebody else said, or nothing. What a bot like this one says goes nowhere, so nothing goes round."""
+        if said.sender_id == self.me or said.client == answers.OURS:
             return None
         self.writers[event_of(said)] = str(said.sender_id)
         if len(self.writers) > KEPT_WRITERS:

@@ -300,6 +300,17 @@ async def test_what_the_bot_says_itself_is_no_message(stage: Stage) -> None:
         assert (await stage.inbox.next()).text == "hello again"
 
 
+async def test_what_another_bot_like_this_one_says_is_no_message(stage: Stage) -> None:
+    async with stage.online() as bridge:
+        await bridge.send(says("hello"), key="one")
+        (own,) = stage.world.realm.messages.values()
+        async with aiohttp.ClientSession(headers={"User-Agent": f"{own.client}/9.9"}) as session:
+            other = Person(stage.world.url, stage.alice.email, stage.alice.key, session)
+            await other.say("round and round")
+        await stage.alice.say("hello again")
+        assert (await stage.inbox.next()).text == "hello again"
+
+
 async def test_a_stop_is_heard_while_the_disk_hangs(stage: Stage) -> None:
     async with stage.online():
         stage.inbox.may_go.clear()

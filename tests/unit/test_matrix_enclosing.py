@@ -22,7 +22,7 @@ from bot.words.plain import to_plain
 from bot.words.talk import LARGEST_FILE, as_passed_on
 from bridges.matrix.enclosing import Kept, enclosed, renewed, sent
 from bridges.matrix.reacting import reactions_in
-from bridges.matrix.reading import spoken
+from bridges.matrix.reading import ORIGIN, spoken
 
 BOT, ALICE = "@tocsin:example.org", "@alice:example.org"
 KEY, IV, DIGEST = (base64.b64encode(bytes([255]) * length).decode().rstrip("=") for length in (32, 16, 32))
@@ -117,6 +117,8 @@ def test_what_is_no_file_of_somebody_else_is_none() -> None:
     assert sent(event_of(FILE), ALICE) is None
     assert sent(event_of({**FILE, **replaced}), BOT) is None
     assert sent(event_of({"msgtype": "m.text", "body": "a"}), BOT) is None
+    assert sent(event_of({**FILE, **ORIGIN}), BOT) is None
+    assert sent(event_of({**FILE, "tocsin.origin": {}}), BOT) is not None
 
 
 def test_an_edit_tells_the_file_and_the_caption_of_now() -> None:
@@ -264,7 +266,9 @@ def test_a_picture_of_somebodys_own_goes_by_its_name() -> None:
 def test_neither_the_bot_nor_what_was_taken_back_shows_anything() -> None:
     gone = shown("+")
     gone.source["content"] = {}
-    assert reacted(shown("+", by=BOT), gone, event_of(CLEAR)) == ([], 0)
+    of_another_bot = shown("+")
+    of_another_bot.source["content"] |= ORIGIN
+    assert reacted(shown("+", by=BOT), gone, of_another_bot, event_of(CLEAR)) == ([], 0)
 
 
 @given(key=JSON, by=JSON, own=JSON, about=JSON, code=JSON)

@@ -12,13 +12,14 @@ import pytest
 from nio import MatrixRoom
 from nio.crypto import encrypt_attachment
 
-from bot.words.document import OCTETS, Brought, Enclosed, document
+from bot.words.document import OCTETS, Brought, Document, Enclosed, Reacts, document
 from bot.words.errors import NetworkError, Unreachable
 from bot.words.message import Lane, Place, Post
 from bridges.matrix import voice as voice_module
 from bridges.matrix.clear import ClearRooms
 from bridges.matrix.connection import UPLOAD, Connection
 from bridges.matrix.files import DOWNLOAD, download, upload
+from bridges.matrix.reading import is_passed_on
 from bridges.matrix.sending import Speaker
 from bridges.matrix.threads import Threads
 from bridges.matrix.trust import Trust
@@ -141,6 +142,19 @@ def voice_of(connection: Connection) -> Voice:
     """In a room in which all is said in clear."""
     trust = Trust(connection, frozenset, PinsInMemory(), clear=ClearRooms([ROOM]))
     return Voice(connection, Speaker(connection, trust), Threads(connection))
+
+
+async def test_what_the_bot_brings_from_elsewhere_is_brought_on_by_no_other_bot(
+    odd: Odd, connection: Connection
+) -> None:
+    connection.client.rooms[ROOM] = MatrixRoom(ROOM, BOT, encrypted=False)
+    odd.answers |= {UPLOAD: {"content_uri": URL}, f"/rooms/{ROOM}/send": {"event_id": "$1"}}
+    shown = Post(Place("matrix", ROOM), Document((Reacts("\U0001f44d"),)), Lane.TALK, reply_to="$0")
+    for number, post in enumerate([with_file(), shown]):
+        await voice_of(connection).say(post, str(number))
+    file, reaction = ({"content": body} for body in odd.bodies("/rooms/"))
+    assert is_passed_on(file)
+    assert is_passed_on(reaction)
 
 
 async def test_a_post_that_is_tried_again_puts_no_file_there_again(odd: Odd, connection: Connection) -> None:

@@ -2,12 +2,12 @@
 
 import aiohttp
 
-from bot import __version__
 from bot.findings import Findings, bad, good, hint
 from bot.private import Secret
 from bot.words.errors import NetworkError, Unreachable
 from bot.words.glyphs import cut, one_line, quoted
 from bridges.zulip.answers import decoded, read
+from bridges.zulip.client import AGENT
 from bridges.zulip.errors import Declined, OddAnswer
 from bridges.zulip.fetching import Fetcher
 from bridges.zulip.rules import Server
@@ -37,9 +37,7 @@ async def greeting(site: str) -> Findings:
 
 
 async def _told(site: str) -> Server:
-    async with aiohttp.ClientSession(
-        headers={"User-Agent": f"Tocsin/{__version__}"}, cookie_jar=aiohttp.DummyCookieJar()
-    ) as session:
+    async with aiohttp.ClientSession(headers=AGENT, cookie_jar=aiohttp.DummyCookieJar()) as session:
         fetcher = Fetcher(site, Secret(""), session)
         try:
             return read(Server, decoded(await fetcher.published(SETTINGS, LARGEST)))
