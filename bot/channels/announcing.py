@@ -1,10 +1,13 @@
-"""Says in encrypted rooms from when on what is said there goes to places that are not, and from when on not."""
+"""Says in encrypted rooms from when on what is said there goes to places that are not, and from when on not.
+
+What is kept back in them has words here, too: who links places, or looks at them, must not believe that it goes on.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bot.channels.channel import Channel
 from bot.store import Tx, audit, keychain, outbox
-from bot.words.document import Tone, document, strong, text
+from bot.words.document import Text, Tone, document, mono, strong, text
 from bot.words.message import Lane, Place, Post
 
 ROLE = "what leaves a room"
@@ -18,8 +21,9 @@ def announce(tx: Tx, channels: Iterable[Channel], is_encrypted: IsEncrypted) -> 
     new, gone = keychain.note_keys(tx, ROLE, digests)
     for room, clear in leaks.items():
         if str(room) in new:
-            names = ", ".join(map(str, clear))
-            words = text(strong("From now on what is said here is passed on", Tone.WARN), f" in clear, to: {names}")
+            words = text(
+                strong("From now on what is said here is passed on", Tone.WARN), f" in clear, to: {_names(clear)}"
+            )
             outbox.queue(tx, Post(room, document(words), Lane.ALERT))
     for name in gone.keys() - new.keys():
         room = Place.parse(name)
@@ -27,10 +31,41 @@ def announce(tx: Tx, channels: Iterable[Channel], is_encrypted: IsEncrypted) -> 
         outbox.queue(tx, Post(room, document(words), Lane.ALERT))
 
 
+def kept_back(channel: Channel, is_encrypted: IsEncrypted) -> Mapping[Place, Sequence[Place]]:
+    """The encrypted places of which no words go to some that are not, and to which: the channel does not share them."""
+    return {} if channel.share_encrypted else _in_clear(channel, is_encrypted)
+
+
+def stays(channel: Channel, kept: Mapping[Place, Sequence[Place]], *, in_file: bool) -> Text:
+    """What is kept back, and what to do about it. Where the file has no such channel, one place of it is enough."""
+    clear = next(iter(kept.values()))  # the same for each: none of these is encrypted itself
+    share = mono("share_encrypted = true")
+    section = mono(f"[channels.{channel.name}]")
+    written = (section,) if in_file else (section, " with ", mono(f'places = ["{next(iter(kept))}"]'))
+    return text(
+        strong("Not passed on", Tone.WARN),
+        f": what is said in {_names(kept)} does not go to {_names(clear)}, for it is encrypted. If it is to go there in"
+        " clear, write ",
+        share,
+        " into " if in_file else " and ",
+        *written,
+        " of the configuration, then run ",
+        mono("tocsin reload"),
+        ".",
+    )
+
+
 def _leaks(channel: Channel, is_encrypted: IsEncrypted) -> Mapping[Place, Sequence[Place]]:
     """The encrypted places of which words go to places that are not, and to which."""
-    if not channel.share_encrypted:
-        return {}
+    return _in_clear(channel, is_encrypted) if channel.share_encrypted else {}
+
+
+def _in_clear(channel: Channel, is_encrypted: IsEncrypted) -> Mapping[Place, Sequence[Place]]:
+    """The encrypted places, and those that are not and hear them, if the channel shares what is encrypted."""
     rooms = [place for place in channel.places if is_encrypted(place)]
     clear = {room: [each for each in channel.takers(room) if not is_encrypted(each)] for room in rooms}
     return {room: places for room, places in clear.items() if places}
+
+
+def _names(places: Iterable[Place]) -> str:
+    return ", ".join(map(str, places))

@@ -75,7 +75,7 @@ class Channels(Membership):
         return (
             origin is not None
             and channel is not None
-            and channel.takes(origin.place, place)
+            and self.brings(channel, origin.place, place)
             and self._may_pass(channel, origin.place, place)
         )
 
@@ -146,7 +146,9 @@ class Channels(Membership):
         standings = {message.standing, message.standing if change is None else change.standing}
         for place in self._takers(channel, message.place, standings):
             spot = self._topics.spot(channel, place, topic)
-            if spot not in not_at and self._bounds.has_room(tx, spot, origin):
+            if self.of(spot.place) is not channel:  # its topic is in a channel of its own
+                self.counts["kept_back"] += 1
+            elif spot not in not_at and self._bounds.has_room(tx, spot, origin):
                 self._topics.begin(tx, spot, message.topic)
                 words = words_of(now, self._people, spot.named) if spot.named else plain
                 self._queue(tx, spot, origin, words, answered, is_first=True)
@@ -188,8 +190,8 @@ class Channels(Membership):
         if not channel.gives(change.place, change.text):
             return
         takers = frozenset(self._takers(channel, message.place, {message.standing, change.standing}))
-        there = [place for place in talk.places_of(tx, origin.subject) if channel.entry(place) in takers]
-        places = [place for place in there if self._stands(tx, Spot(place), origin)]
+        there = [place for place in talk.places_of(tx, origin.subject) if self.of(place) is channel]
+        places = [each for each in there if channel.entry(each) in takers and self._stands(tx, Spot(each), origin)]
         how = audit.digest(change.text)
         if places and self._bounds.lets(tx, channel, counted_as(message), f"edit {origin.subject}", how=how):
             now = edited(message, change)

@@ -79,6 +79,10 @@ class Membership:
             return channel
         return next((each for each in self._with_wholes if each.entry(place) is not None), None)
 
+    def brings(self, channel: Channel, origin: Place, place: Place) -> bool:
+        """Whether a channel brings to a place what is said in another. A topic may be in a channel of its own."""
+        return self.of(place) is channel and channel.takes(origin, place)
+
     def places_on(self, network: str) -> list[Place]:
         """The places of one network that are in a channel."""
         return [place for place in self._of if place.network == network]

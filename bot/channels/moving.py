@@ -41,9 +41,12 @@ class Moving:
         """What waits for a copy does not follow it to where it may not go. There it would be the first in line."""
         for event in moved.events:
             copy = said.copy(tx, moved.place.network, event)
-            channel = None if copy is None else self._channels.of(copy[1].place)
-            if copy is not None and not (channel is not None and channel.takes(copy[1].place, moved.to)):
-                talk.keep_back(tx, moved.place, copy[1].subject)
+            if copy is None:
+                continue
+            origin = copy[1]
+            channel = self._channels.of(origin.place)
+            if channel is None or not self._channels.brings(channel, origin.place, moved.to):
+                talk.keep_back(tx, moved.place, origin.subject)
 
     def parts(self, moved: Moved) -> bool:
         """Whether it takes messages out of their conversation, or into another one."""

@@ -394,3 +394,27 @@ async def test_a_change_that_comes_with_what_it_changes_stands_in_the_topic(talk
     message = talk.message("brr", COLD)
     await talk.takes(message, changes=[change(message.event, COLD, words="brrr")])
     assert await talk.stands(MATRIX) == [(BEGUN, "olga (zulip): brrr")]
+
+
+async def test_a_topic_in_a_channel_of_its_own_hears_nothing_of_the_others(store: Store) -> None:
+    lab = Channel("lab", (MATRIX, WHOLE), share_encrypted=True)
+    talk = Talk(store, lab=lab)
+    here = talk.message("brr", COLD)
+    await talk.takes(here)
+    thread = await talk.thread(MATRIX, "cold")
+    written = await talk.says("oh", MATRIX, thread=thread)
+    waits = await talk.says("I say", MATRIX, thread=thread)
+    talk.channels = Talk(
+        store,
+        lab=lab,
+        others=[
+            Channel(f"own-{number}", (each, Place("mqtt", f"own/{number}"))) for number, each in enumerate((COLD, MAIN))
+        ],
+    ).channels
+    await talk.store.write(talk.channels.announce)
+    await talk.says("so cold", MATRIX, thread=thread)
+    await talk.says("to all", MATRIX)
+    await talk.changes(written, MATRIX, words="oh!")
+    assert talk.channels.counts["kept_back"] == 2
+    assert [words for _, words in await talk.stands(COLD)] == ["olga (matrix): oh"], waits
+    assert await talk.stands(MAIN) == []
