@@ -1,6 +1,6 @@
-"""How much is passed on: of one writer, and in one channel. What was decided once stays decided.
+"""How much is passed on: of one writer, and in one channel. What was decided last stays decided.
 
-A commit may be tried again, and a batch may come again: nothing is counted twice.
+A commit may be tried again, and a batch may come again: what is as it was then is not counted again.
 """
 
 import collections

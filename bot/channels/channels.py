@@ -64,8 +64,8 @@ class Channels(Membership):
         announce(tx, self.all if channels is None else channels, self._is_encrypted)
         self._drop_what_may_not_go(tx)
 
-    def _drop_what_may_not_go(self, tx: Tx) -> None:
-        talk.drop_where_not(tx, lambda subject, place: self._may_still_go(tx, subject, place))
+    def _drop_what_may_not_go(self, tx: Tx, subjects: Collection[str] | None = None) -> None:
+        talk.drop_where_not(tx, lambda subject, place: self._may_still_go(tx, subject, place), subjects)
 
     def _may_still_go(self, tx: Tx, subject: str, place: Place) -> bool:
         if not said.is_of_message(subject):
@@ -101,7 +101,7 @@ class Channels(Membership):
                 self._guard(message.place, self._spread, tx, message, last)
         for moved in moves:
             self._guard(moved.place, self._move, tx, moved)
-        if any(self.of(moved.place) or self.of(moved.to) for moved in moves):
+        if any(moved.is_whole for moved in moves):
             self._drop_what_may_not_go(tx)
         as_changed = {message.event for message in fresh if changed[message.event]}
         for reaction in reactions:
@@ -127,8 +127,10 @@ class Channels(Membership):
             self.counts["passed_over"] += 1
             log.warning("what was said cannot be passed on", place=str(place), error=type(error).__name__)
 
-    def _spread(self, tx: Tx, message: Message, change: Change | None = None, *, not_at: Collection[Spot] = ()) -> bool:
-        """A message, as it has become since. Whether it is passed on."""
+    def _spread(
+        self, tx: Tx, message: Message, change: Change | None = None, *, not_at: Collection[Spot] = (), moved: str = ""
+    ) -> bool:
+        """A message, as it has become since, and where it was moved to. Whether it is passed on."""
         now = message if change is None else edited(message, change)
         channel = self.of(message.place)
         is_talk = (now.words or now.files) and not (message.planned_by or message.apart)
@@ -138,7 +140,8 @@ class Channels(Membership):
             self.counts["old"] += 1
             return False
         origin = Said(message.place, message.event)
-        if not self._bounds.lets(tx, channel, counted_as(message), origin.subject, is_late=message.age_s > LATE_S):
+        what, is_late = f"{'moved ' if moved else ''}{origin.subject}", message.age_s > LATE_S
+        if not self._bounds.lets(tx, channel, counted_as(message), what, how=moved, is_late=is_late):
             return False
         answered = self._answered(tx, channel, message)
         topic = self._topics.of(tx, channel, message)
@@ -189,6 +192,8 @@ class Channels(Membership):
             return
         if not channel.gives(change.place, change.text):
             return
+        if not change.files:
+            self._moving.drop_files(tx, origin)
         takers = frozenset(self._takers(channel, message.place, {message.standing, change.standing}))
         there = [place for place in talk.places_of(tx, origin.subject) if self.of(place) is channel]
         places = [each for each in there if channel.entry(each) in takers and self._stands(tx, Spot(each), origin)]
@@ -220,11 +225,17 @@ class Channels(Membership):
             if before is None or before is not after or event in young:
                 stays[event] = self._moving.lift(tx, Said(moved.to, event), before, after, moved)
         for event, message in young.items():
-            if event in stays and after is not None and self._spread(tx, message, not_at=stays[event]):
+            if (
+                event in stays
+                and after is not None
+                and self._spread(tx, message, not_at=stays[event], moved=str(moved.to))
+            ):
                 self._reacting.again(tx, after, Said(moved.to, event))
         unsaid = [each for each in stays if each not in young and inbox.has(tx, moved.to, each)]
-        if after is not None and unsaid:
+        what, how = f"unsaid {moved.to}", audit.digest(" ".join(unsaid))
+        if after is not None and unsaid and self._bounds.lets(tx, after, moved.to, what, how=how):
             self._moving.tell_of_unsaid(tx, after, moved, len(unsaid))
+        self._drop_what_may_not_go(tx, _subjects(moved))
 
     def _takers(self, channel: Channel, origin: Place, standings: Collection[Standing]) -> Iterator[Place]:
         """Where it may go, as it was said and as it stands there now."""
@@ -248,6 +259,12 @@ class Channels(Membership):
             post = dataclasses.replace(post, answers=answered.subject)
         outbox.queue(tx, post, is_first=is_first)
         self.counts["passed_on"] += 1
+
+
+def _subjects(moved: Moved) -> list[str]:
+    """What is said elsewhere of messages that were moved."""
+    origins = [Said(moved.to, event) for event in moved.events]
+    return [subject for origin in origins for subject in (origin.subject, *origin.files)]
 
 
 def _changed(

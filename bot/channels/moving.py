@@ -100,18 +100,19 @@ class Moving:
         spots = (self._topics.spot(channel, each, main) for each in channel.takers(place))
         return {spot.place: spot for spot in spots}
 
+    def drop_files(self, tx: Tx, origin: Said) -> None:
+        """Its writer sends nothing along any more."""
+        gone = _gone()
+        for subject in origin.files:
+            for place in talk.places_of(tx, subject):
+                _retract(tx, place, subject, gone)
+
     def _take_back(self, tx: Tx, place: Place, origin: Said, *, is_anew: bool = False) -> None:
         """In one place. Where it is to be said anew, what was said of it there is of no subject that comes again."""
-        gone = f"moved {secrets.token_hex(8)} "
-        subjects = [each for each in (origin.subject, *origin.files) if place in talk.places_of(tx, each)]
-        for subject in subjects:
-            talk.drop_unsaid(tx, place, subject)
-            was_said = outbox.spoke_of(tx, place, subject) is not None
-            if is_anew:
-                talk.let_go(tx, place, subject, gone + subject)
-            if was_said:
-                last = gone + subject if is_anew else subject
-                outbox.queue(tx, Post(place, document(TakenBack(taken_back=True)), Lane.TALK, subject=last))
+        gone = _gone() if is_anew else ""
+        for subject in (origin.subject, *origin.files):
+            if place in talk.places_of(tx, subject):
+                _retract(tx, place, subject, gone)
         if is_anew:
             for shown in reacted.beside(tx, origin):
                 talk.drop_unsaid(tx, place, shown.subject)
@@ -123,3 +124,17 @@ class Moving:
         for each in channel.spoken_at:
             if each != moved.to:
                 outbox.queue(tx, Post(each, document(words), Lane.ALERT))
+
+
+def _gone() -> str:
+    """Before a subject it makes one that never comes again."""
+    return f"moved {secrets.token_hex(8)} "
+
+
+def _retract(tx: Tx, place: Place, subject: str, gone: str) -> None:
+    talk.drop_unsaid(tx, place, subject)
+    was_said = outbox.spoke_of(tx, place, subject) is not None
+    if gone:
+        talk.let_go(tx, place, subject, gone + subject)
+    if was_said:
+        outbox.queue(tx, Post(place, document(TakenBack(taken_back=True)), Lane.TALK, subject=gone + subject))

@@ -56,9 +56,7 @@ def last_of(message: Message, changes: Iterable[Change]) -> Change | None:
 def edited(message: Message, change: Change) -> Message:
     """As it stands there now. It is proven where both the message and its edit are."""
     standing = message.standing if change.standing in PROVEN else change.standing
-    return dataclasses.replace(
-        message, text=change.text, caption="", files=change.files or message.files, standing=standing
-    )
+    return dataclasses.replace(message, text=change.text, caption="", files=change.files, standing=standing)
 
 
 def _name_of(people: People, network: str, account: str) -> str:

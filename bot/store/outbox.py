@@ -23,6 +23,8 @@ KEPT_AS_THEY_ARE = 5
 """The newest ones, which no digest takes in."""
 MOST_IN_ONE_DIGEST = 1000
 """How many rows are taken in at once. The next call takes the rest."""
+MOST_LOOKED_AT = 10_000
+"""Of what was sent, and of what was refused: who looks at places does not wait for a month of it."""
 THREAD = "thread "
 """What a post is about with which a thread begins, and the thread's topic."""
 MAY_BE_CONDENSED = frozenset({Lane.ANSWER, Lane.ALERT, Lane.PROGRESS})
@@ -74,6 +76,16 @@ class Failure:
     error: str
     words: str
     """How it begins."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a place refused last in one lane."""
+
+    place: Place
+    lane: Lane
+    at: float
+    error: str
 
 
 def new_key() -> str:
@@ -179,14 +191,7 @@ def sent(tx: Tx, row: int, event: str) -> None:
         (now, event, row),
     ).fetchall():
         if subject is not None:
-            origin = said.origin_in(tx, subject)
-            if origin is not None:  # who answers the copy answers the original
-                said.link(tx, said.Said(Place(network, place), event), origin)
-            elif subject.startswith(THREAD):
-                tx.execute(
-                    "UPDATE thread SET event = ? WHERE network = ? AND place = ? AND topic = ?",
-                    (event, network, place, subject.removeprefix(THREAD)),
-                )
+            _know(tx, Place(network, place), subject, event)
             tx.execute(
                 "UPDATE outbox SET state = 'merged', ended = ?, document = x''"
                 " WHERE network = ? AND place = ? AND subject = ? AND state = 'waiting' AND id < ?",
@@ -200,9 +205,20 @@ def recognise(tx: Tx, network: str, own: Mapping[str, str]) -> None:
         row = tx.execute(
             "SELECT place, subject FROM outbox WHERE key = ? AND network = ? AND subject IS NOT NULL", (key, network)
         ).fetchone()
-        origin = said.origin_in(tx, row[1]) if row else None
-        if origin is not None:
-            said.link(tx, said.Said(Place(network, row[0]), event), origin)
+        if row is not None:
+            _know(tx, Place(network, row[0]), row[1], event)
+
+
+def _know(tx: Tx, place: Place, subject: str, event: str) -> None:
+    """What its network calls a post: who answers a copy answers the original, and who writes in a thread its topic."""
+    origin = said.origin_in(tx, subject)
+    if origin is not None:
+        said.link(tx, said.Said(place, event), origin)
+    elif subject.startswith(THREAD):
+        tx.execute(
+            "UPDATE thread SET event = ? WHERE network = ? AND place = ? AND topic = ?",
+            (event, place.network, place.id, subject.removeprefix(THREAD)),
+        )
 
 
 def spoke_of(tx: Tx, place: Place, subject: str) -> str | None:
@@ -281,6 +297,27 @@ def failures(tx: Tx, most: int) -> list[Failure]:
         Failure(row, Place(network, place), Lane(lane), queued, error, documents.first_words(stored))
         for row, network, place, lane, queued, error, stored in rows
     ]
+
+
+def refusals(tx: Tx) -> list[Refusal]:
+    """What each place refused last in each lane, the newest first, as far as the newest rows show."""
+    rows = tx.execute(
+        "SELECT network, place, lane, max(ended) AS at, coalesce(error, '') FROM"
+        " (SELECT network, place, lane, ended, error FROM outbox WHERE state = 'failed' AND ended IS NOT NULL"
+        " ORDER BY ended DESC LIMIT ?) GROUP BY network, place, lane ORDER BY at DESC",
+        (MOST_LOOKED_AT,),
+    )
+    return [Refusal(Place(network, place), Lane(lane), at, error) for network, place, lane, at, error in rows]
+
+
+def last_taken(tx: Tx) -> dict[Place, float]:
+    """When each place last took something, as far as the newest rows show."""
+    rows = tx.execute(
+        "SELECT network, place, max(ended) FROM (SELECT network, place, ended FROM outbox WHERE state = 'sent'"
+        " AND ended IS NOT NULL ORDER BY ended DESC LIMIT ?) GROUP BY network, place",
+        (MOST_LOOKED_AT,),
+    )
+    return {Place(network, place): at for network, place, at in rows}
 
 
 def retry(tx: Tx, row: int | None) -> int:

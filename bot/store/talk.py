@@ -1,7 +1,7 @@
 """What is passed on and waits for its place, or was refused there."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from bot.store.store import Tx
 from bot.words import packed
@@ -71,20 +71,22 @@ def drop_unsaid(tx: Tx, place: Place, subject: str) -> None:
     )
 
 
-def drop_where_not(tx: Tx, may_go: Callable[[str, Place], bool]) -> int:
-    """Have nothing said that may not be said there any more, by its subject. Returns how much.
+def drop_where_not(tx: Tx, may_go: Callable[[str, Place], bool], subjects: Collection[str] | None = None) -> int:
+    """Have nothing said that may not be said there any more, by its subject: of all, or of some. Returns how much.
 
     Never what is first in line at its place: it may be on its way. Nor what takes something back: it has no words.
     """
-    rows = tx.execute(
-        # The plus has it look among what waits or was refused alone, not among all that was ever said.
-        "SELECT id, network, place, subject FROM outbox AS mine WHERE state = 'waiting' AND lane = ?1"
-        " AND +subject IS NOT NULL AND document <> ?2 AND id > (SELECT min(id) FROM outbox WHERE"
+    # The plus has it look among what waits or was refused alone, not among all that was ever said.
+    which = "+subject IS NOT NULL" if subjects is None else "subject = ?3"
+    waiting = (
+        f"SELECT id, network, place, subject FROM outbox AS mine WHERE {which} AND state = 'waiting' AND lane = ?1"  # noqa: S608 - our own words
+        " AND document <> ?2 AND id > (SELECT min(id) FROM outbox WHERE"
         " network = mine.network AND place = mine.place AND lane = ?1 AND state = 'waiting')"
-        " UNION ALL SELECT id, network, place, subject FROM outbox WHERE state = 'failed' AND ended IS NOT NULL"
-        " AND lane = ?1 AND +subject IS NOT NULL AND document <> ?2",
-        (int(Lane.TALK), GONE),
-    ).fetchall()
+        f" UNION ALL SELECT id, network, place, subject FROM outbox WHERE {which} AND state = 'failed'"
+        " AND ended IS NOT NULL AND lane = ?1 AND document NOT IN (?2, x'')"
+    )
+    each = [(int(Lane.TALK), GONE, *some) for some in ([()] if subjects is None else [(one,) for one in subjects])]
+    rows = [row for values in each for row in tx.execute(waiting, values).fetchall()]
     gone = [row for row, network, place, subject in rows if not may_go(subject, Place(network, place))]
     tx.executemany(
         "UPDATE outbox SET state = 'discarded', ended = ?, document = x'' WHERE id = ?",

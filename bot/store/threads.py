@@ -1,4 +1,4 @@
-"""Which thread of a place stands for which topic. It stays as long as the topic does."""
+"""Which thread of a place stands for which topic. It is never forgotten: people go on in old ones."""
 
 from bot.store import outbox, talk
 from bot.store.outbox import THREAD

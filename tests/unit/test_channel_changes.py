@@ -89,12 +89,38 @@ async def test_what_is_encrypted_is_secret_where_its_message_or_its_edit_is(talk
         change(clear.event, MATRIX, words="now encrypted"),
         change(secret.event, MATRIX, words="now in clear", standing=Standing.CLEAR),
     ]
+    edits = [dataclasses.replace(each, files=(a_file(),)) for each in edits]
     await talk.takes(clear, secret, changes=edits if together else ())
     if not together:
         await talk.takes(changes=edits)
     said = " ".join(await talk.posts(ZULIP))
     assert "now" not in said
     assert said == ("" if together else "olga (matrix, unproven): in clear File: plan.pdf")
+
+
+@pytest.mark.parametrize("when", ["in the same batch", "before it is sent", "later"])
+async def test_a_file_that_its_writer_has_edited_out_is_taken_back(talk: Talk, when: str) -> None:
+    message = talk.message("look", ZULIP, files=[a_file("secret.pdf")])
+    edits = [change(message.event, words=words) for words in ("nothing", "nothing to see")]
+    await talk.takes(message, changes=edits if when == "in the same batch" else ())
+    if when == "later":
+        await talk.all_sent()
+    if when != "in the same batch":
+        for edit in edits:
+            await talk.takes(changes=[edit], tries=2)
+    await talk.all_sent()
+    assert [words for _, words in await talk.stands(MATRIX)] == ["olga (zulip): nothing to see"]
+    taken_back = "SELECT count(*) FROM outbox WHERE subject LIKE 'moved % file 0 %' AND state = 'sent'"
+    sent = await talk.store.read(lambda tx: tx.execute(taken_back).fetchone()[0])
+    assert sent == (2 * len(talk.lab.takers(ZULIP)) if when == "later" else 0)
+
+
+async def test_a_file_that_an_edit_leaves_there_stays(talk: Talk) -> None:
+    message = talk.message("look", ZULIP, files=[a_file()])
+    await talk.takes(message)
+    await talk.takes(changes=[dataclasses.replace(change(message.event, words="see"), files=(a_file(),))])
+    await talk.all_sent()
+    assert [words for _, words in await talk.stands(MATRIX)] == ["olga (zulip): see", "File: plan.pdf"]
 
 
 async def test_what_was_shared_once_is_not_edited_where_it_is_not_shared_any_more(store: Store) -> None:

@@ -11,11 +11,12 @@ import pytest
 
 from bot.channels import Channel, Linking
 from bot.channels import channels as channels_
+from bot.channels.allowance import OF_ONE_AT_ONCE
 from bot.store import Store, Tx, audit, inbox, keeping, links, moving, outbox, said
 from bot.store.links import Link
 from bot.store.said import Said
 from bot.store.store import Rows
-from bot.words.message import Message, Moved, Place, Reaction
+from bot.words.message import Lane, Message, Moved, Place, Reaction
 from tests.unit.talk import ALONE, MAIN, MATRIX, MQTT, OTHER, TOPICAL, WHOLE, ZULIP, Talk, a_file, change
 
 LAB = Channel("lab", TOPICAL, share_encrypted=True)
@@ -753,6 +754,26 @@ class Watched:
 
     def _note(self, sql: str, parameters: Sequence[Any]) -> None:
         self.ways |= {f"{row[3]} IN {sql}" for row in self._tx.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)}
+
+
+async def test_moving_to_and_fro_is_a_flood_as_any_other(talk: Talk) -> None:
+    message, (here, there) = await says(talk, "brr"), (COLD, WARM)
+    for _ in range(100):
+        message = dataclasses.replace(message, place=there)
+        await talk.moves(here, there, messages=[message])
+        here, there = there, here
+    assert talk.channels.counts["passed_on"] <= 3 * (OF_ONE_AT_ONCE + 1)
+    alerts = "SELECT count(*) FROM outbox WHERE lane = ?"
+    told = await talk.store.read(lambda tx: tx.execute(alerts, (int(Lane.ALERT),)).fetchone()[0])
+    assert told == len(talk.lab.places)
+
+
+async def test_what_is_old_is_told_as_moved_there_in_bounds(talk: Talk) -> None:
+    for _ in range(100):
+        await talk.moves(AWAY, COLD, (await says(talk, "old", AWAY)).event)
+    alerts = "SELECT count(*) FROM outbox WHERE lane = ?"
+    told = await talk.store.read(lambda tx: tx.execute(alerts, (int(Lane.ALERT),)).fetchone()[0])
+    assert OF_ONE_AT_ONCE < told <= (OF_ONE_AT_ONCE + 1) * len(talk.lab.places)
 
 
 ALL_THERE_IS = re.compile(

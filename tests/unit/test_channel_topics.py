@@ -418,3 +418,13 @@ async def test_a_topic_in_a_channel_of_its_own_hears_nothing_of_the_others(store
     assert talk.channels.counts["kept_back"] == 2
     assert [words for _, words in await talk.stands(COLD)] == ["olga (matrix): oh"], waits
     assert await talk.stands(MAIN) == []
+
+
+async def test_a_thread_is_known_as_soon_as_its_network_shows_its_beginning(talk: Talk) -> None:
+    await talk.says("brr", COLD)
+    beginning = await talk.head(MATRIX)
+    assert beginning is not None
+    await talk.store.write(lambda tx: outbox.recognise(tx, "matrix", {beginning.key: "$begun"}))
+    await talk.says("so cold", MATRIX, thread="$begun")
+    assert await talk.posts(COLD) == ["olga (matrix): so cold"]
+    assert await talk.posts(MAIN) == []

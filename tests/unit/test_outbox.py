@@ -453,6 +453,24 @@ async def test_what_failed_is_said_after_all_under_its_old_key_and_behind_what_w
     assert await store.write(lambda tx: outbox.retry(tx, None)) == 0
 
 
+async def test_of_what_may_not_go_any_more_only_what_has_words_and_is_meant_is_looked_at(store: Store) -> None:
+    await queue(store, *(dataclasses.replace(TALKED, subject=f"said zulip:{number}") for number in range(4)))
+    await fail(store, 2)
+    await fail(store, 3)
+    await store.write(lambda tx: tx.execute("UPDATE outbox SET document = x'' WHERE id = 3"))
+    seen: list[str] = []
+
+    def may_go(subject: str, _: Place) -> bool:
+        seen.append(subject)
+        return True
+
+    await store.write(lambda tx: talk.drop_where_not(tx, may_go))
+    assert seen == ["said zulip:3", "said zulip:1"]
+    for number in range(4):
+        await store.write(lambda tx, number=number: talk.drop_where_not(tx, may_go, [f"said zulip:{number}"]))
+    assert seen[2:] == ["said zulip:1", "said zulip:3"]
+
+
 async def test_one_failure_is_tried_again_and_the_others_are_let_be(store: Store) -> None:
     await queue(store, post("1"), post("2"))
     first, second = await waiting(store)
