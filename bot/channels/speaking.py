@@ -6,6 +6,7 @@ import time
 from collections.abc import Hashable, Iterable
 
 from bot.words.document import Document
+from bot.words.glyphs import one_line
 from bot.words.message import Change, Message, Standing
 from bot.words.people import Account, People
 from bot.words.talk import NO_MARKS, Speaker, passed_on
@@ -21,10 +22,11 @@ def words_of(message: Message, people: People, topic: str = "") -> Document:
     person = people.holder_of(message.account)
     account = message.account.id
     name = person.name if person else message.called or account
+    is_plain = name == account and people.named(one_line(name).strip()) is None
     speaker = Speaker(
         name.translate(NO_MARKS) if message.standing is Standing.RELAYED else name,
         message.place.network,
-        account="" if person or name == account else account,
+        account="" if person or is_plain else account,
         is_proven=message.standing in PROVEN,
         topic=topic,
         at=time_of_day(message.sent_ms / 1000, time.time()) if message.age_s > TOLD_LATE_S else "",

@@ -159,15 +159,17 @@ def count_open(tx: Tx, most: int = MOST_COUNTED) -> list[Open]:
 
 
 def writer_of(tx: Tx, place: Place, event: str) -> Message | None:
-    """Who wrote something, and how sure that is. Its words are gone once it is dealt with."""
+    """Who wrote something, when, and how sure that is. Its words are gone once it is dealt with."""
     row = tx.execute(
-        "SELECT account, device, standing FROM inbox WHERE network = ? AND event = ? AND place = ?",
+        "SELECT account, device, standing, sent_ms, age_s, called FROM inbox"
+        " WHERE network = ? AND event = ? AND place = ?",
         (place.network, event, place.id),
     ).fetchone()
     if row is None:
         return None
-    account, device, standing = row
-    return Message(place, Account(place.network, account), event, "", Standing(standing), device, 0, 0.0)
+    account, device, standing, sent_ms, age_s, called = row
+    who = Account(place.network, account)
+    return Message(place, who, event, "", Standing(standing), device, sent_ms, age_s, called=called)
 
 
 def was_edited(tx: Tx, row: int) -> bool:
@@ -188,7 +190,8 @@ def done(tx: Tx, row: int) -> None:
 
 _INSERT = (
     "INSERT INTO inbox (network, id, event, place, account, device, standing, addressed, text, sent_ms, age_s,"
-    " received, planned_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (network, event) DO NOTHING"
+    " received, planned_by, called) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (network, event) DO NOTHING"
 )
 
 
@@ -207,6 +210,7 @@ def _values(network: str, row: int, message: Message, now: float) -> tuple[str |
         message.age_s,
         now,
         message.planned_by,
+        message.called,
     )
 
 

@@ -58,7 +58,7 @@ def held(tx: Tx, whom: Whom) -> dict[str, list[Row]]:
 def _inbox(tx: Tx, whom: Whom) -> list[Row]:
     columns = (
         "network, id, event, place, account, device, standing, addressed, text, sent_ms, age_s, received, planned_by,"
-        " state, edited"
+        " state, edited, called"
     )
     rest = "FROM inbox WHERE network || ':' || account IN (SELECT value FROM json_each(?)) ORDER BY id"
     return _rows(tx, columns, rest, _list(whom.accounts))

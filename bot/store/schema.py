@@ -378,6 +378,7 @@ STEPS = (
         PRIMARY KEY (network, place)
     ) STRICT, WITHOUT ROWID;
     """,
+    "ALTER TABLE inbox ADD COLUMN called TEXT NOT NULL DEFAULT '';",
 )
 
 

@@ -101,8 +101,22 @@ async def test_a_name_that_nothing_proves_is_marked(talk: Talk, standing: Standi
 async def test_nobody_is_shown_under_a_name_that_passes_for_another(
     talk: Talk, who: str, called: str, shown: str
 ) -> None:
-    await talk.says("hi", who=who, called=called)
+    event = await talk.says("hi", who=who, called=called)
     assert await talk.heard(OTHER) == [shown]
+    await talk.all_sent()
+    await talk.changes(event, who=who, words="hi")
+    assert (await talk.heard(OTHER))[-1] == shown, "nor is an edit"
+
+
+@pytest.mark.parametrize(("who", "shown"), [("olga", "olga"), (" olga\u200b", " olga")])
+async def test_an_account_that_is_called_like_somebody_listed_is_seen_as_an_account(
+    store: Store, who: str, shown: str
+) -> None:
+    chat = Place("chat", "lab")
+    talk = Talk(store, lab=Channel("lab", (chat, ZULIP)))
+    await talk.says("hi", chat, who)
+    await talk.says("hi", chat, "eve")
+    assert await talk.heard(ZULIP) == [f"{shown} (chat olga): hi", "eve (chat): hi"]
 
 
 async def test_what_was_not_said_just_now_has_its_time_and_old_news_stay(talk: Talk) -> None:

@@ -73,7 +73,7 @@ def test_a_step_that_fails_leaves_the_version_before_it(
     "wrong",
     [
         "INSERT INTO cursor (network, token) VALUES ('chat', NULL)",
-        "INSERT INTO inbox VALUES (1, 'n', 'e', 'p', 'a', 'd', 's', 0, 't', 0, 0, 0, 'lost', 0, '')",
+        "INSERT INTO inbox VALUES (1, 'n', 'e', 'p', 'a', 'd', 's', 0, 't', 0, 0, 0, 'lost', 0, '', '')",
         "INSERT INTO outbox (key,lane,network,place,document,queued,state,ended) VALUES ('',1,'','',x'',0,'gone',0)",
         "INSERT INTO outbox (key,lane,network,place,document,queued,state,ended) VALUES ('',1,'','',x'',0,'sent',NULL)",
         "INSERT INTO incident (id, target, opened, told) VALUES ('i', 'all', 0, 'something')",
