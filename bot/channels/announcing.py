@@ -38,20 +38,20 @@ def kept_back(channel: Channel, is_encrypted: IsEncrypted) -> Mapping[Place, Seq
 
 def stays(channel: Channel, kept: Mapping[Place, Sequence[Place]], *, in_file: bool) -> Text:
     """What is kept back, and what to do about it. Where the file has no such channel, one place of it is enough."""
-    clear = next(iter(kept.values()))  # the same for each: none of these is encrypted itself
-    share = mono("share_encrypted = true")
-    section = mono(f"[channels.{channel.name}]")
-    written = (section,) if in_file else (section, " with ", mono(f'places = ["{next(iter(kept))}"]'))
+    room, clear = next(iter(kept.items()))  # all of them go to the same places: none of those is encrypted
+    section, share = mono(f"[channels.{channel.name}]"), mono("share_encrypted = true")
+    to_write = (
+        (share, " into ", section, " of")
+        if in_file
+        else (section, " with ", mono(f'places = ["{room}"]'), " and ", share, " into")
+    )
     return text(
         strong("Not passed on", Tone.WARN),
-        f": what is said in {_names(kept)} does not go to {_names(clear)}, for it is encrypted. If it is to go there in"
-        " clear, write ",
-        share,
-        " into " if in_file else " and ",
-        *written,
-        " of the configuration, then run ",
+        f": what is said in {_names(kept)} does not go to {_names(clear)}, because it is encrypted.",
+        " To have it go there in clear, write ",
+        *to_write,
+        " the configuration, and then: ",
         mono("tocsin reload"),
-        ".",
     )
 
 

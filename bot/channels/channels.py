@@ -14,7 +14,7 @@ from typing import TypeVarTuple
 
 import structlog
 
-from bot.channels.announcing import announce
+from bot.channels.announcing import announce, kept_back
 from bot.channels.bounds import Bounds
 from bot.channels.channel import Channel
 from bot.channels.membership import Membership
@@ -63,6 +63,10 @@ class Channels(Membership):
         """Have people know where their words go, or will go, and have nothing go that may not go any more."""
         announce(tx, self.all if channels is None else channels, self._is_encrypted)
         self._drop_what_may_not_go(tx)
+
+    def kept_back(self, channel: Channel) -> Mapping[Place, Sequence[Place]]:
+        """The encrypted places of which no words go to some that are not, and to which."""
+        return kept_back(channel, self._is_encrypted)
 
     def _drop_what_may_not_go(self, tx: Tx, subjects: Collection[str] | None = None) -> None:
         talk.drop_where_not(tx, lambda subject, place: self._may_still_go(tx, subject, place), subjects)

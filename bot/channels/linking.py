@@ -2,15 +2,16 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
+from bot.channels.announcing import stays
 from bot.channels.channel import Channel
 from bot.channels.channels import Channels
 from bot.store import Store, Tx, audit, links, moving, outbox
 from bot.store.links import Link
-from bot.words.document import Document, Tone, document, strong, text
+from bot.words.document import Text, Tone, document, strong, text
 from bot.words.errors import Refused, StoreError, UsageError
 from bot.words.message import Lane, Place, Post
 from bot.words.people import Person
@@ -54,15 +55,18 @@ class Linking:
             told = text(strong("Linked", Tone.WARN), f" by {person.name}: what is said in one place of the channel ")
             told = text(*told.spans, f"{channel.name} is said in the others: {', '.join(map(str, channel.places))}.")
 
-            def write(tx: Tx) -> list[Link]:
+            before = self._channels.all
+
+            def write(tx: Tx) -> None:
+                self._surely_as(before)
                 for each in new:
                     links.put(tx, each)
                 self._note(tx, "linked", channel.name, [each.place for each in new], person)
-                _tell(tx, channel, document(told))
+                _tell(tx, channel, told, *self.told_of_kept_back(channel))
                 self._channels.announce(tx, now)  # before a word leaves a room
-                return links.everything(tx)  # one may be called otherwise by now
 
-            await self._take(store, await store.write(write))
+            await store.write(write)
+            await self._take(store)
             return channel
 
     async def unlink(self, store: Store, place: Place, person: Person) -> Channel:
@@ -70,7 +74,9 @@ class Linking:
         async with self._changing:
             channel = self._channels.of(place)
             if channel is None:
-                raise Refused(f"{place} is in no channel.", hint="!channels shows which places are.")
+                raise Refused(
+                    f"{place} is in no channel.", hint="!channels shows which places are; !unlink PLACE parts one."
+                )
             if (entry := channel.entry(place)) is not None and entry != place:
                 raise Refused(f"{place} is in {channel.name} with all topics.", hint=f"!unlink {entry} parts them all.")
             if any(place in each.places for each in self._channels.filed):
@@ -83,23 +89,48 @@ class Linking:
                 kept = [each for each in kept if each.channel != channel.name]  # the other place is alone now
             words = text(strong("Parted", Tone.WARN), f" by {person.name}: {place} is not in {channel.name} any more.")
 
-            def write(tx: Tx) -> list[Link]:
+            before = self._channels.all
+
+            def write(tx: Tx) -> None:
+                self._surely_as(before)
                 for each in {each.place for each in self._channels.links} - {each.place for each in kept}:
                     links.drop(tx, each)
                 self._note(tx, "unlinked", channel.name, [place], person)
-                _tell(tx, channel, document(words))
-                return links.everything(tx)
+                _tell(tx, channel, words)
 
-            await self._take(store, await store.write(write))
+            await store.write(write)
+            await self._take(store)
             return channel
 
-    async def _take(self, store: Store, linked: Iterable[Link]) -> None:
+    def kept_back(self, channel: Channel) -> Mapping[Place, Sequence[Place]]:
+        """The encrypted places of which no words go to some that are not, and to which."""
+        return self._channels.kept_back(channel)
+
+    def told_of_kept_back(self, channel: Channel) -> Sequence[Text]:
+        """That in words, and what to do about it. Nothing where nothing is kept back."""
+        kept = self.kept_back(channel)
+        in_file = any(channel.name == each.name for each in self._channels.filed)
+        return [stays(channel, kept, in_file=in_file)] if kept else []
+
+    def _surely_as(self, before: Sequence[Channel]) -> None:
+        """A place may be called otherwise since it was said what is to be linked: then something else was meant."""
+        if self._channels.all is not before:
+            raise Refused("Not done: a place was renamed just now.", hint="Look at !channels, and say it again.")
+
+    async def _take(self, store: Store) -> None:
         """From now on it counts. What may not go any more does not go; where rooms are left by all, they hear of it."""
-        self._channels.link(linked)
+
+        def take(tx: Tx) -> None:  # where it is written: nothing is called otherwise meanwhile
+            self._channels.recall(tx)
+            self._channels.announce(tx)
+
         try:
-            await store.write(self._channels.announce)
+            await store.write(take)
         except StoreError as error:  # it is said at the next start
             log.error("rooms are not told what leaves them", error=error.what)
+            self._channels.link(await store.read(links.everything))
+        else:
+            self._channels.changed()
 
     def _new_links(self, here: Place, there: Place, person: Person) -> list[Link]:
         mine, theirs = self._channels.exactly(here), self._channels.exactly(there)
@@ -129,7 +160,7 @@ class Linking:
         audit.record(tx, what, who, channel=channel, places=[*map(str, places)])
 
 
-def _tell(tx: Tx, channel: Channel, words: Document) -> None:
+def _tell(tx: Tx, channel: Channel, *words: Text) -> None:
     """All who are heard elsewhere from now on, or no longer, know it."""
     for place in channel.spoken_at:
-        outbox.queue(tx, Post(place, words, Lane.ALERT))
+        outbox.queue(tx, Post(place, document(*words), Lane.ALERT))

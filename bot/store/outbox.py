@@ -206,18 +206,21 @@ def recognise(tx: Tx, network: str, own: Mapping[str, str]) -> None:
             "SELECT place, subject FROM outbox WHERE key = ? AND network = ? AND subject IS NOT NULL", (key, network)
         ).fetchone()
         if row is not None:
-            _know(tx, Place(network, row[0]), row[1], event)
+            _know(tx, Place(network, row[0]), row[1], event, is_echo=True)
 
 
-def _know(tx: Tx, place: Place, subject: str, event: str) -> None:
-    """What its network calls a post: who answers a copy answers the original, and who writes in a thread its topic."""
+def _know(tx: Tx, place: Place, subject: str, event: str, *, is_echo: bool = False) -> None:
+    """What its network calls a post: who answers a copy answers the original, and who writes in a thread its topic.
+
+    Its echo may be what edits the beginning of a thread. In that nobody writes.
+    """
     origin = said.origin_in(tx, subject)
     if origin is not None:
         said.link(tx, said.Said(place, event), origin)
     elif subject.startswith(THREAD):
         tx.execute(
-            "UPDATE thread SET event = ? WHERE network = ? AND place = ? AND topic = ?",
-            (event, place.network, place.id, subject.removeprefix(THREAD)),
+            "UPDATE thread SET event = ? WHERE network = ? AND place = ? AND topic = ? AND (? OR event = '')",
+            (event, place.network, place.id, subject.removeprefix(THREAD), not is_echo),
         )
 
 

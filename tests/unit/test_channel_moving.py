@@ -1,5 +1,6 @@
 """What becomes of copies when messages are moved, and of places and threads when they are called otherwise."""
 
+import asyncio
 import dataclasses
 import itertools
 import re
@@ -16,11 +17,14 @@ from bot.store import Store, Tx, audit, inbox, keeping, links, moving, outbox, s
 from bot.store.links import Link
 from bot.store.said import Said
 from bot.store.store import Rows
+from bot.words.errors import Refused
 from bot.words.message import Lane, Message, Moved, Place, Reaction
+from bot.words.people import Person, Role
 from tests.unit.talk import ALONE, MAIN, MATRIX, MQTT, OTHER, TOPICAL, WHOLE, ZULIP, Talk, a_file, change
 
 LAB = Channel("lab", TOPICAL, share_encrypted=True)
 COLD, WARM, HOT = (Place("zulip", f"4/{topic}") for topic in ("cold", "warm", "hot"))
+OLGA = Person("olga", Role.COMMANDER, frozenset())
 AWAY, RENAMED = Place("zulip", "9/secret plans"), Place("zulip", "5/new lab")
 BEGUN, WARMER = "cold (a topic in zulip)", "warm (a topic in zulip)"
 
@@ -754,6 +758,32 @@ class Watched:
 
     def _note(self, sql: str, parameters: Sequence[Any]) -> None:
         self.ways |= {f"{row[3]} IN {sql}" for row in self._tx.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)}
+
+
+@pytest.mark.parametrize("is_renamed_first", [True, False])
+@pytest.mark.parametrize("is_parted", [True, False])
+async def test_who_links_or_parts_beside_a_rename_undoes_it_not(
+    store: Store, *, is_renamed_first: bool, is_parted: bool
+) -> None:
+    talk, more, stays = Talk(store, lab=Channel("other", ())), Place("zulip", "8/more"), (MATRIX, Place("chat", "lab"))
+    all_ = [Link("linked-1", each, "olga") for each in (*stays, ZULIP, MQTT)]
+    await store.write(lambda tx: [links.put(tx, each) for each in all_])
+    linking = await started_anew(talk)
+    await talk.says("first", stays[1], "eve")
+    await talk.says("waits", stays[1], "eve")
+    asked = linking.unlink(store, MQTT, OLGA) if is_parted else linking.link(store, OTHER, more, OLGA)
+    renamed = talk.moves(ZULIP, RENAMED, is_whole=True)
+    both = (renamed, asked) if is_renamed_first else (asked, renamed)
+    done = await asyncio.gather(*both, return_exceptions=True)
+    told = done[1] if is_renamed_first else done[0]
+    assert isinstance(told, Refused if is_renamed_first else Channel), told
+    asked_for = {*stays, RENAMED} if is_parted else {*stays, RENAMED, MQTT, OTHER, more}
+    linked = {each.place for each in talk.channels.links}
+    assert linked == ({*stays, RENAMED, MQTT} if is_renamed_first else asked_for)
+    assert linked == {each.place for each in await store.read(links.everything)}
+    assert talk.channels.exactly(RENAMED) is not None
+    there = [words for _, words in await talk.stands(RENAMED)]
+    assert [words for words in there if "eve" in words] == ["eve (chat): first", "eve (chat): waits"]
 
 
 async def test_moving_to_and_fro_is_a_flood_as_any_other(talk: Talk) -> None:

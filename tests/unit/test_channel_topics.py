@@ -426,5 +426,7 @@ async def test_a_thread_is_known_as_soon_as_its_network_shows_its_beginning(talk
     assert beginning is not None
     await talk.store.write(lambda tx: outbox.recognise(tx, "matrix", {beginning.key: "$begun"}))
     await talk.says("so cold", MATRIX, thread="$begun")
-    assert await talk.posts(COLD) == ["olga (matrix): so cold"]
+    await talk.store.write(lambda tx: outbox.recognise(tx, "matrix", {beginning.key: "$its-edit"}))
+    await talk.says("brrr", MATRIX, thread="$begun")
+    assert await talk.posts(COLD) == ["olga (matrix): so cold", "olga (matrix): brrr"]
     assert await talk.posts(MAIN) == []

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import itertools
+import time
 from collections.abc import AsyncGenerator, Callable
 
 import pytest
@@ -16,10 +17,10 @@ from bot.store import Store, Tx, audit, links, moving, outbox
 from bot.store.links import Link
 from bot.system import System
 from bot.words.document import document
-from bot.words.errors import Refused, StoreError, UsageError
+from bot.words.errors import Refused, StoreError, Unreachable, UsageError
 from bot.words.message import Lane, Message, Moved, Place, Post, Standing
 from bot.words.people import Account, Person, Role
-from tests.unit.room import HERE, Room
+from tests.unit.room import HERE, PATIENCE, Room
 from tests.unit.talk import Silent, Talk
 
 LAB, HALL, YARD = Place("zulip", "5/lab"), Place("zulip", "6/hall"), Place("zulip", "7/yard")
@@ -32,6 +33,27 @@ STARTS = itertools.count(0, 100)
 
 def mistake(place: Place) -> str:
     return "must be a channel's id and a topic" if place.id == "nowhere" else ""
+
+
+def kept_back(rooms: str, places: str, write: str) -> str:
+    """What is said of encrypted rooms of which nothing is brought to these places."""
+    return (
+        f"Not passed on: what is said in {rooms} does not go to {places}, because it is encrypted. To have it go there"
+        f" in clear, write {write} the configuration, and then: tocsin reload"
+    )
+
+
+def kept_back_here(place: Place) -> str:
+    """Where the channel is from chat."""
+    write = f'[channels.linked-1] with places = ["{HERE}"] and share_encrypted = true into'
+    return kept_back(str(HERE), str(place), write)
+
+
+class Deaf(Silent):
+    """A bridge to a network that is away."""
+
+    async def send(self, post: Post, *, key: str) -> str:  # noqa: ARG002 - the interface
+        raise Unreachable(f"{post.place.network} does not answer.")
 
 
 class Linked(Room):
@@ -93,12 +115,39 @@ async def test_nobody_links_by_a_name_alone(room: Linked) -> None:
     assert room.all() == {}
 
 
+@pytest.mark.parametrize("standing", [Standing.NAMED, Standing.CLEAR])
+@pytest.mark.parametrize("command", ["!link zulip:5/lab", "!unlink zulip:5/lab", "!unlink"])
+async def test_where_nothing_proves_who_asks_they_hear_where_it_can_be_typed(
+    room: Linked, command: str, standing: Standing
+) -> None:
+    await room.linking.link(room.store, HERE, LAB, CAROL)
+    answer = await room.said(command, "carol", standing=standing)
+    assert answer.startswith("Not run: ")
+    assert answer.endswith(" Ask in an encrypted room, or at the console.")
+    assert room.all() == {"linked-1": [HERE, LAB]}
+
+
+async def test_at_the_console_ones_own_terminal_is_not_linked_and_places_can_be_parted(room: Linked) -> None:
+    answer = await room.said("!link zulip:5/lab", "carol", standing=Standing.LOCAL)
+    assert answer == (
+        "This would link your own terminal, chat:room. Type it in the encrypted room that you mean, or have the"
+        " configuration name both places in [channels.NAME], and then: tocsin reload"
+    )
+    assert (room.all(), await room.kept(), await room.records("linked")) == ({}, [], [])
+    answer = await room.said("!unlink", "carol", standing=Standing.LOCAL)
+    assert answer == "chat:room is in no channel. !channels shows which places are; !unlink PLACE parts one."
+    await room.linking.link(room.store, SECRET, LAB, CAROL)
+    assert "Parted" in await room.said("!unlink zulip:5/lab", "carol", standing=Standing.LOCAL)
+    assert room.all() == {}
+
+
 async def test_two_places_become_one_conversation_on_record_and_told_in_both(room: Linked) -> None:
     answer = await room.said("!link zulip:5/lab", "carol")
-    assert answer == "Linked as linked-1. To part it again: !unlink zulip:5/lab"
+    assert answer == f"Linked as linked-1. To part it again: !unlink zulip:5/lab\n\n{kept_back_here(LAB)}"
     assert room.all() == {"linked-1": [HERE, LAB]}
     told = "Linked by carol: what is said in one place of the channel linked-1 is said in the others: "
-    assert [await room.heard(place) for place in (HERE, LAB)] == [[f"{told}chat:room, zulip:5/lab."]] * 2
+    told += f"chat:room, zulip:5/lab.\n\n{kept_back_here(LAB)}"
+    assert [await room.heard(place) for place in (HERE, LAB)] == [[told]] * 2
     assert await room.records("linked") == [
         {
             **(await room.records("linked"))[0],
@@ -244,6 +293,29 @@ async def test_words_of_encrypted_rooms_follow_a_link_only_where_the_file_says_s
         assert [each for each in await room.heard(SECRET) if each.startswith("What is said here is not")] == told
 
 
+async def test_what_a_link_says_to_write_has_the_words_of_the_room_go_there(room: Linked) -> None:
+    async def arrive(event: str) -> list[str]:
+        message = Message(HERE, Account("chat", "olga"), event, f"hello {event}", Standing.ATTESTED, "", 1, 0.0)
+        await room.store.write(lambda tx: room.channels.take_in(tx, "chat", [message]))
+        return [each for each in await Talk(room.store).posts(LAB) if "hello" in each]
+
+    await room.said("!link zulip:5/lab", "carol")
+    assert await arrive("$1") == []
+    room.channels.take([Channel("linked-1", (HERE,), share_encrypted=True)])
+    assert room.all() == {"linked-1": [HERE, LAB]}
+    assert await arrive("$2") == ["olga (chat): hello $2"]
+    answer = await room.said("!link zulip:6/hall", "carol")
+    assert answer == "Linked as linked-1. To part it again: !unlink zulip:6/hall", "nothing is kept back any more"
+
+
+async def test_who_links_into_a_channel_of_the_file_is_told_to_write_it_there(store: Store, system: System) -> None:
+    async with open_room(store, system, Channel("lab", (SECRET, LAB), only_hear=frozenset({SECRET}))) as room:
+        said = (await room.said("!link zulip:5/lab", "carol")).splitlines()[-1]
+        write = "share_encrypted = true into [channels.lab] of"
+        assert said == kept_back("chat:room", "zulip:5/lab", write)
+        assert [(await room.heard(each))[0].splitlines()[-1] for each in (HERE, SECRET, LAB)] == [said] * 3
+
+
 async def test_what_cannot_be_recorded_does_not_count(room: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> None:
         raise StoreError("The disk is full.")
@@ -290,11 +362,107 @@ async def test_channels_shows_what_waits_and_what_is_refused(room: Linked) -> No
             outbox.failed(tx, [1, 3][row], "The bot is not in the\nroom.")
 
     await room.store.write(refuse)
-    shown = [" ".join(line.split()) for line in (await room.said("!channels", "vera")).splitlines()]
-    assert shown[1:] == [
-        "linked-1 chat:room – 0 s up to date",
-        "linked-1 zulip:5/lab 1 0 s refused: The bot is not in the room.",
+    assert (await room.said("!channels", "vera")).splitlines()[:-2] == [
+        "channel   place        waits  for",
+        "linked-1  chat:room    –      0 s  words kept back: encrypted; refused: The bot is not in the room.",
+        "linked-1  zulip:5/lab  1      0 s  refused: The bot is not in the room.",
     ]
+
+
+async def test_channels_shows_of_which_room_nothing_goes_where_and_what_to_do(store: Store, system: System) -> None:
+    filed = Channel("lab", (HERE, SECRET, LAB, YARD)), Channel("open", (HALL, COLD))
+    share = "share_encrypted = true into [channels.lab] of"
+    async with open_room(store, system, *filed) as room:
+        assert (await room.said("!channels", "vera")).splitlines() == [
+            "channel  place         waits  for",
+            "lab      chat:room     –      0 s  words kept back: encrypted",
+            "lab      chat:secret   –      0 s  words kept back: encrypted",
+            "lab      zulip:5/lab   –      0 s  up to date",
+            "lab      zulip:7/yard  –      0 s  up to date",
+            "open     zulip:6/hall  –      0 s  up to date",
+            "open     zulip:4/cold  –      0 s  up to date",
+            "",
+            kept_back("chat:room, chat:secret", "zulip:5/lab, zulip:7/yard", share),
+        ]
+
+
+@pytest.mark.parametrize(
+    "lab",
+    [
+        Channel("lab", (HERE, SECRET, LAB), share_encrypted=True),
+        Channel("lab", (HERE, SECRET)),
+        Channel("lab", (HERE, LAB), only_hear=frozenset({HERE})),
+        Channel("lab", (HERE, LAB), only_speak=frozenset({LAB})),
+    ],
+    ids=["shared", "all are encrypted", "nothing goes on from there", "nothing is brought there"],
+)
+async def test_channels_says_nothing_of_what_is_not_kept_back(store: Store, system: System, lab: Channel) -> None:
+    async with open_room(store, system, lab) as room:
+        shown = (await room.said("!channels", "vera")).splitlines()[1:]
+        assert [line.endswith("up to date") for line in shown] == [True] * len(lab.places)
+
+
+async def test_channels_shows_who_is_away_and_for_how_long_something_waits(room: Linked) -> None:
+    await room.linking.link(room.store, HERE, LAB, CAROL)
+    since = time.time() - 2 * 3600 - 30 * 60 - 20  # as a span it is the same for 40 seconds
+
+    def wait(tx: Tx) -> None:
+        tx.execute("DELETE FROM outbox")
+        for place, lane in ((LAB, Lane.TALK), (LAB, Lane.ALERT), (HERE, Lane.TALK)):
+            outbox.queue(tx, Post(place, document("hello"), lane))
+        tx.execute("UPDATE outbox SET queued = ? WHERE id = 1", (since,))
+
+    await room.store.write(wait)
+    away = room.ways_out["zulip"] = Outgoing("zulip", Deaf(), room.store)
+    saying = asyncio.create_task(away.run())
+    async with asyncio.timeout(PATIENCE):
+        await away.until_idle()
+    assert (await room.said("!channels", "vera")).splitlines()[:3] == [
+        "channel   place        waits  for",
+        "linked-1  chat:room    1      0 s         words kept back: encrypted; on its way",
+        "linked-1  zulip:5/lab  2      2 h 30 min  zulip does not answer.",
+    ]
+    saying.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await saying
+
+
+async def test_channels_shows_a_place_that_refused_the_bots_own_words_until_it_takes_something(room: Linked) -> None:
+    async def state(place: Place = LAB) -> str:
+        shown = (await room.said("!channels", "vera")).splitlines()
+        return next(line for line in shown if str(place) in line).partition(" s  ")[2]
+
+    async def said(place: Place, lane: Lane, refused: str = "") -> None:
+        def write(tx: Tx) -> None:
+            tx.execute("DELETE FROM outbox WHERE state = 'waiting' AND network = ? AND place = ?", place_of)
+            outbox.queue(tx, Post(place, document("hello"), lane))
+            (row,) = tx.execute("SELECT max(id) FROM outbox").fetchone()
+            outbox.failed(tx, row, refused) if refused else outbox.sent(tx, row, "$event")
+
+        place_of = place.network, place.id
+        await room.store.write(write)
+
+    def refuse_all(tx: Tx) -> None:
+        for (row,) in tx.execute("SELECT id FROM outbox WHERE network = 'zulip' AND state = 'waiting'").fetchall():
+            outbox.failed(tx, row, "The bot is not in the channel.")
+
+    await room.said("!link zulip:5/lab", "carol")
+    await room.linking.link(room.store, HERE, WHOLE, CAROL)
+    await said(Place("zulip", "4/hot"), Lane.TALK)
+    await room.store.write(refuse_all)  # "Linked by" it is
+    assert [await state(each) for each in (LAB, WHOLE)] == ["refused: The bot is not in the channel."] * 2
+    await said(COLD, Lane.TALK)
+    assert [await state(each) for each in (LAB, WHOLE)] == ["refused: The bot is not in the channel.", "up to date"]
+    await said(LAB, Lane.ALERT)
+    assert await state() == "up to date"
+    await said(LAB, Lane.TALK, "Too long.")
+    await said(LAB, Lane.TALK, "Too large.")
+    await said(LAB, Lane.TALK)
+    assert await state() == "refused: Too large.", "what somebody said is missing there"
+    await said(LAB, Lane.ANSWER, "The channel is archived.")
+    assert await state() == "refused: The channel is archived.", "the newest counts"
+    await said(LAB, Lane.TALK)
+    assert await state() == "refused: Too large."
 
 
 async def test_channels_shows_all_topics_of_a_place_as_one(store: Store, system: System) -> None:
@@ -309,8 +477,8 @@ async def test_channels_shows_all_topics_of_a_place_as_one(store: Store, system:
 
         await store.write(wait)
         shown = [" ".join(line.split()) for line in (await room.said("!channels", "vera")).splitlines()]
-        assert shown[1:] == [
-            "lab chat:room – 0 s up to date",
+        assert shown[1:-2] == [
+            "lab chat:room – 0 s words kept back: encrypted",
             "lab zulip:4/* 2 0 s refused: There is no such topic.",
             "hall zulip:4/hall 1 0 s on its way",
             "hall zulip:7/yard – 0 s up to date",
@@ -318,7 +486,8 @@ async def test_channels_shows_all_topics_of_a_place_as_one(store: Store, system:
 
 
 async def test_all_topics_are_linked_and_parted_as_one_and_told_in_the_main_one(room: Linked) -> None:
-    assert await room.said("!link zulip:4/*", "carol") == "Linked as linked-1. To part it again: !unlink zulip:4/*"
+    done = "Linked as linked-1. To part it again: !unlink zulip:4/*"
+    assert await room.said("!link zulip:4/*", "carol") == f"{done}\n\n{kept_back_here(WHOLE)}"
     assert room.all() == {"linked-1": [HERE, WHOLE]}
     main = Place("zulip", "4/linked-1")
     assert [len(await room.heard(place)) for place in (HERE, main, WHOLE)] == [1, 1, 0]
