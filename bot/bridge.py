@@ -250,6 +250,8 @@ class Patient:
     """
     alarms: tuple[Place, ...] = ()
     """Where the bot speaks of itself, on any network."""
+    linked: tuple[Place, ...] = ()
+    """The places of channels that the file has, on any network."""
 
 
 class Topics(enum.Enum):
@@ -276,6 +278,8 @@ class Plugin(Generic[Section]):
     """
     place_mistake: Callable[[Place], str] = lambda _: ""
     """Why nothing that is said there has this place, though posts may find it: it goes by another name."""
+    post_mistake: Callable[[Place], str] = lambda _: ""
+    """Why no post ever gets to a place: the bot can neither raise an alarm there nor have a witness."""
     is_encrypted: Callable[[Section, Place], bool] = lambda _section, _place: False
     """Whether what is said at a place is encrypted end to end."""
     topics: Topics = Topics.NONE

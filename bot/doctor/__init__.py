@@ -49,10 +49,11 @@ async def examined(settings: Settings) -> AsyncIterator[Found]:
         yield Found(CORE, each)
     _suspend(settings)
     known = look.pins if isinstance(look, Look) else None if look else dict[Account, Pinned]()
+    linked = tuple(place for channel in settings.channels for place in channel.places)
     for network, (plugin, section) in settings.bridges.items():
         if plugin.examine is not None:
             folder, alarms = settings.bot.folder / network, settings.bot.alarms
-            findings: Findings = plugin.examine(section, Patient(folder, settings.people, known, alarms))
+            findings: Findings = plugin.examine(section, Patient(folder, settings.people, known, alarms, linked))
             async for each in surely(network, findings):
                 yield Found(network, each)
 

@@ -1,7 +1,8 @@
 """Takes the configuration anew when it is asked to. It is on record before it counts, but for what takes rights away.
 
 Whoever loses a right has lost it before anything is awaited: a disk that hangs must not keep it for them. What gives
-rights waits for the record, and where that cannot be written nothing is given.
+rights waits for the record, and where that cannot be written nothing is given. Rooms hear in that same commit what will
+leave them in clear, so no word does before they are told.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from bot import settings
+from bot.channels import Channels
 from bot.reloading.answer import Answer, digest_of
 from bot.reloading.barred import Barred
 from bot.reloading.changes import Changes, between, first_page, is_of, refused
@@ -120,6 +122,8 @@ class Reloader:
             if changes.live or self._gone or new.file.content != self._current.file.content:
                 await self._until_it_can_be_recorded()
                 entries = await self._store.write(functools.partial(self._write, new, before, after, changes))
+            elif after.channels != before.channels:  # one that was not recorded has taken places, and here they are
+                await self._store.write(functools.partial(self._tell_rooms, after))
         except Exception as error:  # noqa: BLE001 - whatever breaks, it never ends the bot
             why = self._ours(error)
             log.error("not reloaded, but for what takes rights away", file=self._file, error=str(why))
@@ -128,7 +132,7 @@ class Reloader:
             await self._say(before.alarms, told)
             return
         self._live.take(self._rights(new, entries))  # chat may have said something since
-        await self._say_what_leaves_rooms()
+        await self._drop_what_may_not_go()
         self._current, self._by_file = new, suspended_by_file(new)
         self._gone.clear()
         await self._live.stop_keys.tell(self._bell)
@@ -143,11 +147,12 @@ class Reloader:
         )
         await self._answer(changes.document(self._file))
 
-    async def _say_what_leaves_rooms(self) -> None:
+    async def _drop_what_may_not_go(self) -> None:
+        """What was taken in, or linked, between the commit and this."""
         try:
             await self._store.write(self._live.channels.announce)
-        except StoreError as error:  # it is said at the next start
-            log.error("rooms are not told what leaves them", error=str(error))
+        except StoreError as error:  # it is tried again at the next start
+            log.error("what may not go any more is not dropped", error=str(error))
 
     def _rights(self, new: Settings, entries: Sequence[Entry]) -> Rights:
         """What is to count, with what was said in chat up to now."""
@@ -171,7 +176,14 @@ class Reloader:
             for each in self._pending:
                 each.void_all_of(tx, name)
         _queue(tx, (*before.alarms, *after.alarms), changes.document(self._file))
+        self._tell_rooms(after, tx)
         return overlay.entries(tx)
+
+    def _tell_rooms(self, after: Rights, tx: Tx) -> None:
+        """Have rooms know what will leave them in clear, with what is linked from chat, before a word does."""
+        then = Channels(after.channels, self._live.people, is_encrypted=self._started.is_encrypted)
+        then.recall(tx)
+        then.announce(tx)
 
     async def _until_it_can_be_recorded(self) -> None:
         try:

@@ -128,6 +128,7 @@ def load(path: Path) -> Settings:
     bridges = {network: plugins[network] for network in file.content if network in plugins}
     opened = {network: plugin for network, find in bridges.items() if (plugin := reading.network(network, find))}
     reading.refuse_places_by_other_names(opened)
+    reading.refuse_places_of_no_post(opened)
     if reading.mistakes:
         raise Mistakes(str(path), reading.mistakes)
     return Settings(file, reading.parts, opened)
@@ -243,6 +244,17 @@ class _Reading:
                 if what := _place_mistake(place, plugins.get(place.network), mqtt):
                     self.wrong(("channels", name, "places"), what, quoted(str(place)))
 
+    def refuse_places_of_no_post(self, plugins: Mapping[str, Plugin[Any]]) -> None:
+        """Where the bot is to speak by itself, what it says must be able to get there: else nobody hears an alarm."""
+        bot, audit, mqtt = (self.parts.get((name,)) for name in ("bot", "audit", "mqtt"))
+        named = [(("bot", "alarms"), each) for each in (bot.alarms if isinstance(bot, BotSettings) else ())]
+        if isinstance(audit, AuditSettings):
+            named += [(("audit", "witness_places"), each) for each in audit.witness_places]
+        for path, place in named:
+            plugin = plugins.get(place.network)
+            if what := _ours_alone(place, mqtt) or (plugin.post_mistake(place) if plugin else ""):
+                self.wrong(path, what, quoted(str(place)))
+
     def know_accounts(self) -> None:
         """Tell networks of all accounts that are listed, unless a person's section is wrong: some would be missing."""
         if not any(each.path[0] == "people" for each in self.mistakes):
@@ -284,8 +296,8 @@ class _Reading:
 
 def _place_mistake(place: Place, plugin: Plugin[Any] | None, mqtt: BaseModel | None) -> str:
     """Why nothing that people say has this place, as its network says it, and as we do: topics of ours are none."""
-    if place.network == "mqtt" and isinstance(mqtt, MqttSettings) and f"{place.id}/".startswith(f"{mqtt.root}/"):
-        return f"must not be under {mqtt.root}: there the bot talks to components"
+    if ours := _ours_alone(place, mqtt):
+        return ours
     if plugin is None or not place.is_whole:
         return plugin.place_mistake(place) if plugin else ""
     if plugin.topics is not Topics.PLACES:
@@ -293,6 +305,12 @@ def _place_mistake(place: Place, plugin: Plugin[Any] | None, mqtt: BaseModel | N
     if place.id.count("/") > 1:
         return f"must be all topics of a channel, such as {place.network}:4/*"
     return plugin.place_mistake(place.with_topic("topic"))
+
+
+def _ours_alone(place: Place, mqtt: BaseModel | None) -> str:
+    if place.network == "mqtt" and isinstance(mqtt, MqttSettings) and f"{place.id}/".startswith(f"{mqtt.root}/"):
+        return f"must not be under {mqtt.root}: there the bot talks to components"
+    return ""
 
 
 def _one(parts: Mapping[Key, BaseModel], name: str, model: type[S]) -> S:

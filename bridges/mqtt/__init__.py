@@ -11,6 +11,6 @@ def _opened(settings: MqttSettings, office: Office) -> Bridge:
     return MqttBridge(settings, office)
 
 
-plugin = Plugin(settings=MqttSettings, open=_opened, place_mistake=mistake_in)
+plugin = Plugin(settings=MqttSettings, open=_opened, place_mistake=mistake_in, post_mistake=mistake_in)
 
 __all__ = ["plugin"]

@@ -9,7 +9,7 @@ LONGEST = 255
 
 
 def mistake_in(place: Place) -> str:
-    """Why a topic cannot be a place of talk. Empty where it can."""
+    """Why a topic cannot be a place, of talk or of what the bot says of itself. Empty where it can."""
     topic = place.id
     if "+" in topic or "#" in topic:
         return "must be one topic, without + and #: such as mqtt:lab/talk"

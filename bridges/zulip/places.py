@@ -114,6 +114,13 @@ def mistake_in(place: Place) -> str:
     return "" if len(unquote(topic)) <= LONGEST_TOPIC else f"must have a topic of at most {LONGEST_TOPIC} characters"
 
 
+def post_mistake_in(place: Place) -> str:
+    """Why no post gets to a place, whatever channels there are. Here a channel may be called by its name, too."""
+    if place.id.rpartition("/")[0]:
+        return ""
+    return "must be a channel and a topic, such as zulip:lab/alarms or zulip:4/alarms, or a person, such as zulip:dm/12"
+
+
 def fitting(topic: str, longest: int = LONGEST_TOPIC) -> str:
     """A name that the server does not cut: it would do so without a word."""
     whole = one_line(topic).strip() or "(no topic)"

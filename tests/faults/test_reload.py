@@ -184,6 +184,20 @@ async def test_a_file_with_mistakes_changes_nothing_and_everybody_hears_which(fi
     assert result_of(field, unheard) == "refused: not listed"
 
 
+async def test_a_place_that_no_alarm_ever_gets_to_is_a_mistake_and_nothing_counts(field: Field) -> None:
+    change(field, ('["feed:alarms"]', '["feed:alarms", "mqtt:tocsin/v1/x"]'), more=CAROL)
+    number = line_of(field, "alarms = ")
+    done = await tocsin_reload(field)
+    assert done.status == 1
+    assert f"line {number}" in done.wrong
+    assert "must not be under tocsin/v1" in done.wrong
+    answer = await reloaded(field)
+    assert not answer.good
+    assert "must not be under tocsin/v1" in to_plain(answer.shown)
+    unheard = field.say("!whoami", "carol")
+    assert await until(lambda: result_of(field, unheard), "it was heard") == "refused: not listed"
+
+
 async def test_who_is_gone_has_no_right_in_anything_and_what_waited_for_them_is_void(field: Field) -> None:
     change(field, more=CAROL.replace("commander", "operator"))
     assert (await reloaded(field)).good

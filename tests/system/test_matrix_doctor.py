@@ -57,7 +57,12 @@ async def found_at(machine: Machine, *, now: Clock = time.time, homeserver: str 
 
 
 async def found_on(
-    stage: Stage, *, knows: Pins | None = UNSAID, by_file: dict[str, str] | None = None, alarms: Sequence[str] = ()
+    stage: Stage,
+    *,
+    knows: Pins | None = UNSAID,
+    by_file: dict[str, str] | None = None,
+    alarms: Sequence[str] = (),
+    linked: Sequence[str] = (),
 ) -> list[Finding]:
     """What is found about the bot among its people."""
     settings = MatrixSettings(
@@ -70,7 +75,9 @@ async def found_on(
     assert look is not None
     pins = look.pins if knows is UNSAID else knows
     places = tuple(Place("matrix", each) for each in alarms)
-    patient = Patient(stage.folder / "bot", stage.people, pins, (Place("console", "alice"), *places))
+    here = Place("console", "alice")
+    among = tuple(Place("matrix", each) for each in linked)
+    patient = Patient(stage.folder / "bot", stage.people, pins, (here, *places), (here, *among))
     return [each async for each in examine(settings, patient)]
 
 
@@ -217,6 +224,8 @@ async def test_alarms_that_reach_a_room_twice_or_not_at_all_are_found(stage: Sta
         assert await told(name) == [(State.GOOD, "The bot is in each room where it raises them: 1.")]
     twice = f"'{company.room}' and '{alias}' are one room: each alarm is said there 2 times."
     assert await told(company.room, alias) == [(State.WARN, twice)]
+    (leave,) = [each.do for each in await found_on(stage, alarms=(company.room, alias)) if each.about == "alarms"]
+    assert leave == f"Leave one of them in `alarms` of [bot], best {company.room}, and run `tocsin reload`."
     away = await company.alice.create_room("ops", stage.bot)
     nowhere = await told("#gone:localhost", away, "lab")
     assert {state for state, _ in nowhere} == {State.BAD}
@@ -228,6 +237,22 @@ async def test_alarms_that_reach_a_room_twice_or_not_at_all_are_found(stage: Sta
     await Session(login).request("POST", f"/_matrix/client/v3/join/{away}", {})
     ((state, what),) = await told("ops")
     assert (state, "2 rooms that are called 'ops'" in what) == (State.BAD, True)
+    (name,) = [each.do for each in await found_on(stage, alarms=["ops"]) if each.about == "alarms"]
+    assert name.endswith(", and run `tocsin reload`.")
+    assert all(each in name for each in (company.room, away))
+
+
+async def test_a_room_of_a_channel_that_the_bot_is_not_in_is_found(stage: Stage, company: Company) -> None:
+    async def told(*linked: str) -> list[Finding]:
+        return [each for each in await found_on(stage, linked=linked) if each.about == "places"]
+
+    assert await told() == []
+    (good,) = await told(company.room)
+    assert (good.state, good.what) == (State.GOOD, "The bot is in each room of [channels]: 1.")
+    away = await company.alice.create_room("away", stage.bot)
+    (bad,) = await told(company.room, away)
+    assert (bad.state, bad.what.startswith(f"The bot is not in matrix:{away}, a place in")) == (State.BAD, True)
+    assert bad.do == "Invite it there, as somebody on the list."
 
 
 @pytest.mark.parametrize(
@@ -263,7 +288,7 @@ async def test_an_account_alone_is_good_but_for_what_it_lacks(machine: Machine) 
     }
     assert "`tocsin matrix recovery-key`" in found["recovery key"].do
     assert "--delete-others" in found["other devices"].do
-    assert found["people"].state is State.WARN
+    assert (found["people"].state, "run `tocsin reload`" in found["people"].do) == (State.WARN, True)
     assert found["rooms"].state is State.HINT
     await machine.new_key()
     session = session_of(machine)

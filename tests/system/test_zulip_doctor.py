@@ -18,7 +18,7 @@ from demo.broker import LocalBroker
 from tests.system.zulip_stage import TOPIC, Stage, says, staged
 from tests.typed import tocsin
 from tests.zulip import api_events, wire
-from tests.zulip.lab import ALICE, BOB, INCIDENTS, TOCSIN, UNSUBBED, key_of
+from tests.zulip.lab import ALICE, BOB, INCIDENTS, TOCSIN, UNSUBBED, WEIRD, key_of
 from tests.zulip.things import ADMIN, MEMBER, MODERATOR
 
 TO_BOB = Place("zulip", f"dm/{BOB}")
@@ -36,11 +36,17 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 async def look(
-    stage: Stage, *alarms: str | Place, people: People | None = None, site: str = "", email: str = "tocsin-bot@lab.test"
+    stage: Stage,
+    *alarms: str | Place,
+    people: People | None = None,
+    site: str = "",
+    email: str = "tocsin-bot@lab.test",
+    linked: Sequence[str] = (),
 ) -> list[Finding]:
     section = ZulipSettings(site=site or stage.world.url, email=email, key_file=stage.folder / "key")
     places = tuple(each if isinstance(each, Place) else Place("zulip", each) for each in alarms)
-    patient = Patient(stage.folder / "zulip", people or stage.people, {}, places)
+    among = tuple(map(Place.parse, linked))
+    patient = Patient(stage.folder / "zulip", people or stage.people, {}, places, among)
     assert plugin.examine is not None
     return [each async for each in plugin.examine(section, patient)]
 
@@ -49,6 +55,11 @@ async def found(stage: Stage, about: str, *alarms: str | Place, people: People |
     """The one finding about something."""
     (only,) = [each for each in await look(stage, *alarms, people=people) if each.about == about]
     return only
+
+
+async def places(stage: Stage, *linked: str) -> list[Finding]:
+    """What is found about the places of channels."""
+    return [each for each in await look(stage, linked=linked) if each.about == "places"]
 
 
 def listing(**accounts: str) -> People:
@@ -190,10 +201,30 @@ async def test_a_place_where_no_alarm_is_heard_whole_is_found(
     assert said in alarms.what
 
 
+async def test_the_channels_of_places_that_are_one_conversation_are_looked_at(stage: Stage) -> None:
+    assert await places(stage) == []
+    assert await places(stage, "console:alice", "zulip:dm/12") == []
+    sound = (f"zulip:{INCIDENTS}/lab", f"zulip:{WEIRD}/*", "matrix:!room:example.org")
+    (good,) = await places(stage, *sound)
+    assert (good.state, good.what) == (State.GOOD, "The bot is in the channel of each place in [channels]: 2.")
+    away, gone = await places(stage, *sound, f"zulip:{UNSUBBED}/lab", f"zulip:{UNSUBBED}/hall", "zulip:99/lab")
+    assert away.state is gone.state is State.BAD
+    assert away.what.startswith(f"The bot is not in the channel of zulip:{UNSUBBED}/lab and zulip:{UNSUBBED}/hall, or")
+    assert away.do == "Subscribe it there, or mend the place in [channels], and run `tocsin reload`."
+    assert gone.what.startswith("The bot is not in the channel of zulip:99/lab, or that one is archived, or there is")
+    stage.world.realm.channels[INCIDENTS].post_policy = 2
+    (shut,) = await places(stage, *sound)
+    assert (shut.state, f"zulip:{INCIDENTS}/lab" in shut.what) == (State.HINT, True)
+    stage.world.realm.channels[INCIDENTS].archived = True
+    (archived,) = await places(stage, *sound)
+    assert (archived.state, f"zulip:{INCIDENTS}/lab" in archived.what) == (State.BAD, True)
+
+
 async def test_two_names_of_one_place_are_told(stage: Stage) -> None:
     alarms = await found(stage, "alarms", "incidents/Alarms", f"{INCIDENTS}/alarms", TO_BOB)
     assert alarms.state is State.WARN
     assert alarms.what.startswith(f"zulip:incidents/Alarms and zulip:{INCIDENTS}/alarms are one place")
+    assert alarms.do == "Leave one of them in `alarms` of [bot], and run `tocsin reload`."
 
 
 async def test_a_name_that_means_a_channel_of_an_earlier_run_is_that_one_still(stage: Stage) -> None:
@@ -228,7 +259,8 @@ async def test_accounts_of_people_that_cannot_speak_for_them_are_found(stage: St
     }
     assert "is deactivated" in by_name["bob"].what
     assert "`zulip` of [people.carol]" in by_name["carol"].do
-    assert (await found(stage, "people", people=People())).state is State.WARN
+    nobody = await found(stage, "people", people=People())
+    assert (nobody.state, "run `tocsin reload`" in nobody.do) == (State.WARN, True)
 
 
 async def test_of_many_people_the_first_are_looked_at(stage: Stage) -> None:
@@ -285,10 +317,12 @@ key_file = "key"
 [people.alice]
 role = "operator"
 zulip = ["{ALICE}"]
+[channels.lab]
+places = ["zulip:{UNSUBBED}/lab"]
 """
         )
         done = await asyncio.to_thread(tocsin, "doctor", "--json", "-c", config)
     rows = {each["about"]: each for each in orjson.loads(done.stdout) if each["part"] == "zulip"}
     assert done.returncode == 1
     assert rows["alarms"]["do"].startswith("Subscribe it there")
-    assert {about for about, each in rows.items() if each["state"] != "good"} == {"alarms"}
+    assert {about for about, each in rows.items() if each["state"] != "good"} == {"alarms", "places"}

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import os
 import re
+import sqlite3
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -27,7 +28,8 @@ from bot.reloading.reloader import IN_FLUX, MOST_LOGGED
 from bot.reloading.rights import Rights, suspended, suspended_by_file
 from bot.settings import Settings, weigh
 from bot.stop.bell import Bell
-from bot.store import Store, Tx, audit, overlay, plans
+from bot.store import Store, Tx, audit, links, overlay, plans
+from bot.store.links import Link
 from bot.store.lock import Lock
 from bot.store.overlay import Entry
 from bot.store.plans import Plan
@@ -65,6 +67,14 @@ role = "operator"
 BOB = '[people.bob]\nrole = "operator"\nconsole = ["bob"]\n'
 BOBS = Place("console", "bob")
 EVE = '[people.eve]\nrole = "viewer"\n'
+MATRIX = '[matrix]\nhomeserver = "https://example.org"\nuser = "@tocsin:example.org"\npassword_file = "password"\n'
+SECRET = Place("matrix", "!secret:example.org")
+LAB = f'[channels.lab]\nplaces = ["{SECRET}", "{BOBS}"]\nshare_encrypted = true\n'
+LEAVES = f"From now on what is said here is passed on in clear, to: {BOBS}"
+REFUSED = """\
+CREATE TRIGGER refused BEFORE INSERT ON known_key WHEN NEW.role = 'what leaves a room'
+BEGIN SELECT RAISE(ABORT, 'refused'); END
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -420,6 +430,26 @@ class Reloading:
         """What a signal leads to."""
         await self.reloader._reload(new)  # pyright: ignore[reportPrivateUsage] - the file is read by then
 
+    async def said_in(self, place: Place) -> list[str]:
+        """What waits to be said there."""
+        asked = "SELECT document FROM outbox WHERE place = ? ORDER BY id", (place.id,)
+        rows = await self.store.read(lambda tx: tx.execute(*asked).fetchall())
+        return [to_plain(packed.load(said)) for (said,) in rows]
+
+    def watch(self, database: Path) -> list[tuple[bool, str]]:
+        """Whenever other places count: whether words leave the room, and what it was told last, as it is on disk."""
+        seen: list[tuple[bool, str]] = []
+
+        def look() -> None:
+            asked = "SELECT document FROM outbox WHERE place = ? ORDER BY id", (SECRET.id,)
+            with contextlib.closing(sqlite3.connect(database)) as disk:
+                told = [to_plain(packed.load(each)) for (each,) in disk.execute(*asked)]
+            leaves = any(channel.takes(SECRET, BOBS) for channel in self.live.channels.all)
+            seen.append((leaves, told[-1] if told else ""))
+
+        self.live.channels.changed = look
+        return seen
+
     async def plan_of_bob(self) -> None:
         """He has planned a stop."""
         asked = Message(BOBS, Account("console", "bob"), "$plan", "!shutdown all", Standing.LOCAL, "", 1, 0.0)
@@ -609,6 +639,64 @@ async def test_what_breaks_where_it_is_recorded_gives_nothing_and_ends_nothing(
     await broken.reload(written.with_((BOB, ""), more=f'{EVE}console = ["eve"]\n'))
     assert "NOT RELOADED" in (await broken.told())["alice"]
     assert [each.name for each in live.people.listed] == ["alice"]
+
+
+@pytest.fixture
+def sharing(store: Store, bell: Bell, written: Written, tmp_path: Path) -> Reloading:
+    """A reload of a bot that is on an encrypted network, too."""
+    (tmp_path / "password").write_text("open")
+    (tmp_path / "password").chmod(0o600)
+    old = written.with_(more=MATRIX)
+    old.bot.folder.mkdir()
+    live = Live(old, LiveStopKeys.of(old, ()))
+    return Reloading(store, live, Reloader(live, store, bell, (), asked=asyncio.Event(), queued=lambda: None))
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["by the file", "by what was linked from chat into its channel"])
+async def test_a_room_is_told_what_leaves_it_in_clear_before_a_word_does(
+    sharing: Reloading, written: Written, tmp_path: Path, linked: bool
+) -> None:
+    if linked:
+        await sharing.store.write(lambda tx: links.put(tx, Link("lab", BOBS, "alice")))
+        sharing.live.channels.link(await sharing.store.read(links.everything))
+    seen = sharing.watch(tmp_path / "tocsin.db")
+    await sharing.reload(written.with_(more=MATRIX + (LAB.replace(f', "{BOBS}"', "") if linked else LAB)))
+    assert seen == [(False, ""), (True, LEAVES)]
+    assert await sharing.said_in(SECRET) == [LEAVES], "once"
+
+
+async def test_a_room_is_told_too_where_places_come_back_that_were_taken_by_what_was_not_recorded(
+    sharing: Reloading, written: Written, tmp_path: Path
+) -> None:
+    await sharing.reload(written.with_(more=MATRIX + LAB))
+    sharing.store.distrusted = "entry 3 is another one"
+    await sharing.reload(written.with_(more=MATRIX))
+    sharing.store.distrusted = ""
+    await sharing.store.write(sharing.live.channels.announce)  # as `!link` does
+    seen = sharing.watch(tmp_path / "tocsin.db")
+    await sharing.reload(written.with_(more=MATRIX + LAB))
+    assert seen == [(False, "What is said here is not passed on in clear any more."), (True, LEAVES)]
+
+
+async def test_where_a_room_cannot_be_told_nothing_is_taken_and_no_word_leaves_it(
+    sharing: Reloading, written: Written, tmp_path: Path
+) -> None:
+    new = written.with_(more=MATRIX + LAB)
+    words = Message(SECRET, Account("matrix", "@eve:example.org"), "$1", "hello", Standing.ATTESTED, "", 1, 0.0)
+    with contextlib.closing(sqlite3.connect(tmp_path / "tocsin.db", isolation_level=None)) as disk:
+        disk.execute(REFUSED)
+        await sharing.reload(new)
+        assert sharing.live.channels.all == ()
+        told = (await sharing.told())["alice"]
+        assert told.startswith("NOT RELOADED")
+        assert "it cannot be recorded" in told
+        assert "reloaded" not in await sharing.kinds()
+        await sharing.store.write(lambda tx: sharing.live.channels.take_in(tx, "matrix", [words]))
+        assert await sharing.said_in(SECRET) == await sharing.said_in(BOBS) == []
+        disk.execute("DROP TRIGGER refused")
+    await sharing.reload(new)
+    assert await sharing.said_in(SECRET) == [LEAVES]
+    assert [channel.name for channel in sharing.live.channels.all] == ["lab"]
 
 
 async def test_a_file_of_very_many_makes_no_line_of_very_many(reloading: Reloading, written: Written) -> None:

@@ -11,6 +11,7 @@ from bot.bridge import Patient
 from bot.findings import Findings, State, surely
 from bridges.matrix.examining.account import Examined
 from bridges.matrix.examining.alarms import alarms
+from bridges.matrix.examining.linked import linked
 from bridges.matrix.examining.people import people
 from bridges.matrix.examining.rooms import rooms
 from bridges.matrix.examining.server import greeting, limits
@@ -41,6 +42,7 @@ async def examine(section: MatrixSettings, patient: Patient, *, now: Callable[[]
         ("people", people(session, patient, section.pins, compared_only=section.proof == "verified")),
         ("rooms", rooms(session, patient.people, section.unencrypted_rooms)),
         ("alarms", alarms(session, patient.alarms)),
+        ("places", linked(session, patient.linked)),
         ("limits", limits(section.user)),
     ):
         async for each in surely(about, looking):

@@ -12,7 +12,7 @@ from bridges.matrix.reading import NETWORK
 from bridges.matrix.rooms import by_alias
 from bridges.matrix.session import Session
 
-AGAIN = "and start the bot again"
+AGAIN = "and run `tocsin reload`"
 
 
 async def alarms(session: Session, places: Sequence[Place]) -> Findings:
@@ -33,7 +33,7 @@ async def alarms(session: Session, places: Sequence[Place]) -> Findings:
             continue
         if len(found) > 1:
             what = f"The bot is in {len(found)} rooms that are called {quoted(place)}: alarms may wait for ever."
-            yield bad("alarms", what, f"Name it by its id in `alarms` of [bot], {AGAIN}: {', '.join(found)}.")
+            yield bad("alarms", what, f"Name it in `alarms` of [bot] by its id, {' or '.join(found)}, {AGAIN}.")
         elif not found or found[0] not in joined:
             what = f"The bot is not in {quoted(place)}: no alarm gets there."
             yield bad("alarms", what, "Invite it there, as somebody on the list.")

@@ -24,9 +24,8 @@ async def people(
     accounts = sorted(patient.people.accounts_on(NETWORK), key=str)
     if not accounts:
         what = "Nobody on the list has a Matrix account that counts."
-        yield warn(
-            "people", what, 'Write `matrix = ["@alice:example.org"]` into [people.NAME], and start the bot again.'
-        )
+        do = 'Write `matrix = ["@alice:example.org"]` into [people.NAME], and run `tocsin reload`.'
+        yield warn("people", what, do)
         return
     answer = await keys_of(session, *(account.id for account in accounts))
     for account in accounts:

@@ -14,6 +14,7 @@ from bridges.zulip.api import Api
 from bridges.zulip.examining.account import Examined
 from bridges.zulip.examining.alarms import alarms
 from bridges.zulip.examining.limits import limits
+from bridges.zulip.examining.linked import linked
 from bridges.zulip.examining.people import people
 from bridges.zulip.examining.server import greeting
 from bridges.zulip.settings import ZulipSettings
@@ -42,6 +43,7 @@ async def examine(section: ZulipSettings, patient: Patient) -> Findings:
             ("owner", own.owner(own.profile)),
             ("channels", own.channels()),
             ("alarms", alarms(api, section.site, patient, own)),
+            ("places", linked(patient, own)),
             ("people", people(api, patient.people, own.profile)),
             ("limits", limits(api, own)),
         ):

@@ -7,14 +7,16 @@ from bot.bridge import Patient
 from bot.findings import Finding, Findings, bad, good, hint, warn
 from bot.words.errors import NetworkError
 from bot.words.message import Lane, Place
+from bridges.zulip.answers import Channel
 from bridges.zulip.api import Api
 from bridges.zulip.errors import Declined
 from bridges.zulip.examining.account import Examined
 from bridges.zulip.names import Names
 from bridges.zulip.places import DIRECT, NETWORK, same
 
-AGAIN = "and start the bot again"
+AGAIN = "and run `tocsin reload`"
 EVERYBODY = 1
+WHO_MAY_POST = "Look at who may post there, in the channel's settings."
 MOST_PEOPLE = 20
 
 Target = tuple[object, ...]
@@ -67,10 +69,15 @@ async def _in_channel(place: Place, names: Names, own: Examined, longest: int) -
     if len(topic) > longest:
         what = f"The topic of {place} is longer than the server takes ({longest} characters): its end is cut off."
         return target, warn("alarms", what, f"Write a shorter one into `alarms` of [bot], {AGAIN}.")
-    if isinstance(channel.stream_post_policy, int) and channel.stream_post_policy != EVERYBODY:
+    if not is_open(channel):
         what = f"Not everybody may post in the channel of {place}, and whether the bot may does not show."
-        return target, hint("alarms", what, "Look at who may post there, in the channel's settings.")
+        return target, hint("alarms", what, WHO_MAY_POST)
     return target, None
+
+
+def is_open(channel: Channel) -> bool:
+    """Whether everybody may post in a channel, as far as the server tells."""
+    return not isinstance(channel.stream_post_policy, int) or channel.stream_post_policy == EVERYBODY
 
 
 async def _among(api: Api, place: Place, people: list[int]) -> Finding | None:

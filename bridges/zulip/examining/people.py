@@ -19,7 +19,7 @@ async def people(api: Api, listed: People, me: Profile) -> Findings:
     accounts = sorted(listed.accounts_on(NETWORK), key=lambda each: (len(each.id), each.id))
     if not accounts:
         what = "Nobody on the list has a Zulip account that counts."
-        yield warn("people", what, 'Write `zulip = ["12"]` into [people.NAME], and start the bot again.')
+        yield warn("people", what, 'Write `zulip = ["12"]` into [people.NAME], and run `tocsin reload`.')
     for account in accounts[:MOST_PEOPLE]:
         person = listed.owner_of(account)
         assert person is not None  # noqa: S101 - the account is of the list
