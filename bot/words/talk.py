@@ -28,7 +28,11 @@ LONGEST_NAME = 80
 NO_MARKS = str.maketrans(dict.fromkeys("():", " "))
 """What stands around the marks behind a name is in no name that somebody chose."""
 NO_BRACKETS = str.maketrans(dict.fromkeys("()", " "))
-"""Nor in an account: on some networks that is their own choice, too."""
+"""Nor in an account that stands for a name: on some networks that is their own choice, too."""
+IN_BRACKETS = str.maketrans(dict.fromkeys("(),", " "))
+"""Between them a comma parts the marks: in what somebody chose there is none."""
+NOT_SEEN = "?"
+"""In the place of what was chosen so that nothing of it is seen. That there is something is a mark as well."""
 GOES_ON = "│ "
 """Before each line but the first, where nothing else stands there: none can pass for another speaker's."""
 
@@ -63,12 +67,18 @@ def passed_on(speaker: Speaker, said: str, name_of: NameOf = lambda _: "") -> Do
 @functools.lru_cache(maxsize=256)  # whoever speaks goes on speaking
 def _head(speaker: Speaker) -> tuple[Span, Span]:
     """What stands before somebody's words."""
-    where = f"{speaker.network} {cut(one_line(speaker.account), LONGEST_NAME)}".strip()
-    topic = cut(one_line(speaker.topic).translate(NO_MARKS), LONGEST_NAME)
+    where = f"{speaker.network} {_mark(speaker.account)}".strip()
+    topic = _mark(speaker.topic.translate(NO_MARKS))
     where = f"{where}, in {topic}" if topic else where
     marks = ", ".join(filter(None, (where, "" if speaker.is_proven else "unproven", speaker.at)))
     name = cut(one_line(speaker.name).translate(NO_MARKS if speaker.account else NO_BRACKETS), LONGEST_NAME)
-    return strong(name or "somebody", Tone.QUIET), Span(f" ({marks}): ")
+    return strong(name if name.strip() else "somebody", Tone.QUIET), Span(f" ({marks}): ")
+
+
+def _mark(chosen: str) -> str:
+    """What somebody chose, as one mark among others: it passes for none of them, and is there where it is chosen."""
+    mark = cut(" ".join(one_line(chosen).translate(IN_BRACKETS).split()), LONGEST_NAME)
+    return mark or (NOT_SEEN if chosen else "")
 
 
 def _bytes(words: Document) -> int:

@@ -60,10 +60,12 @@ class Ears:
         is_place: Callable[[str], bool],
         *,
         clock: Callable[[], float] = time.monotonic,
+        now_ns: Callable[[], int] = time.time_ns,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._inlet = inlet
         self._is_place = is_place
+        self._now_ns = now_ns
         self._pause = pause
         self._waiting: collections.deque[_Waiting] = collections.deque()
         self._news = asyncio.Event()
@@ -149,13 +151,13 @@ class Ears:
         if self._begun_anew:
             self._receipts.forget()
             self._begun_anew = False
-        batch = _Batch()
+        batch, now_ms = _Batch(), self._now_ns() // 1_000_000
         for each in some:
             heard, topic = each.heard, each.delivery.topic
             id_ = heard.id or self._receipts.id_for(each.delivery)
             place, account = Place(NETWORK, topic), Account(NETWORK, heard.who)
             if not heard.edits:
-                batch.messages.append(_message(place, account, heard, id_))
+                batch.messages.append(_message(place, account, heard, id_, now_ms))
             elif self._receipts.is_new(f"edit {event_of(topic, id_)}"):
                 event = event_of(topic, heard.edits)
                 change = Change(
@@ -178,7 +180,8 @@ class Ears:
             wait = min(2 * wait, LONGEST_WAIT_S)
 
 
-def _message(place: Place, account: Account, heard: Heard, id_: str) -> Message:
+def _message(place: Place, account: Account, heard: Heard, id_: str, now_ms: int) -> Message:
+    sent_ms = heard.sent_ms if 0 < heard.sent_ms < now_ms else now_ms  # nothing was said in the future
     return Message(
         place=place,
         account=account,
@@ -186,7 +189,7 @@ def _message(place: Place, account: Account, heard: Heard, id_: str) -> Message:
         text=heard.text,
         standing=Standing.RELAYED,
         device="",
-        sent_ms=time.time_ns() // 1_000_000,
-        age_s=0.0,
+        sent_ms=sent_ms,
+        age_s=(now_ms - sent_ms) / 1000,
         replies_to=event_of(place.id, heard.replies_to) if heard.replies_to else "",
     )

@@ -23,9 +23,13 @@ NAMELESS = "somebody"
 ORIGIN = "tocsin/"
 OWN = "tocsin-"
 """With this every id of a bot's begins, so that one that comes back without its origin is known as well."""
-HEAD = re.compile(r" \((?P<network>[^\s(),]+)(?P<marks>.*)\): ")
-"""What `bot/words/talk.py` puts between a name and the words."""
-UNPROVEN = ", unproven"
+HEAD = re.compile(
+    r" \((?P<network>[^\s(),]+)(?: (?P<account>[^(),]+))?(?:, in (?P<topic>[^(),]+))?"
+    r"(?P<unproven>, unproven)?(?:, (?P<at>\d[^(),]*))?\): "
+)
+"""What `bot/words/talk.py` puts between a name and the words. Nothing in it that somebody chose has its signs."""
+EARLIEST_MS = 10**12
+"""In 2001. What is less is in seconds, or of a clock that was never set."""
 
 
 class Odd(Exception):
@@ -42,6 +46,8 @@ class Heard:
     """Empty where the payload has none."""
     replies_to: str = ""
     edits: str = ""
+    sent_ms: int = 0
+    """When it was said, as its writer says. Nothing where nobody says it, or not so that it can be so."""
     of_a_bot: bool = False
     """It is of a bot like this one, or of this very one. Nothing of theirs is passed on, so nothing goes round."""
 
@@ -77,6 +83,7 @@ def _heard(fields: Mapping[str, object]) -> Heard:
         id=id_,
         replies_to=_id(fields, "replies_to"),
         edits=edits,
+        sent_ms=_sent_ms(fields.get("sent_ms")),
         of_a_bot=origin.startswith(ORIGIN) or id_.startswith(OWN),
     )
 
@@ -86,6 +93,11 @@ def _text(fields: Mapping[str, object], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise Odd(f"{name} is no text")
     return value
+
+
+def _sent_ms(value: object) -> int:
+    """An odd time is none, and so is `true`, which is 1. The words count all the same."""
+    return value if isinstance(value, int) and value >= EARLIEST_MS else 0
 
 
 def _id(fields: Mapping[str, object], name: str) -> str:
@@ -141,10 +153,16 @@ def _apart(post: Post) -> _Said | None:
     match first:
         case Text((Span(name, Style.STRONG, Tone.QUIET), Span(head), *spans)) if found := HEAD.fullmatch(head):
             words = Document((*([Text(tuple(spans))] if spans else []), *map(_alone, more)))
-            unproven = {"unproven": True} if UNPROVEN in found["marks"] else {}
-            return _Said(to_plain(words), {"from": one_line(name), "network": found["network"], **unproven})
+            return _Said(to_plain(words), {"from": one_line(name), **_marks(found)})
         case _:
             return None
+
+
+def _marks(head: re.Match[str]) -> dict[str, object]:
+    """What stands behind the name. Where an account does, the name is its writer's own choice, and proves nothing."""
+    is_unproven = head["unproven"] or head["account"]
+    named = {each: head[each] for each in ("network", "account", "topic", "at") if head[each]}
+    return {**named, "unproven": True} if is_unproven else {**named}
 
 
 def _alone(block: Block) -> Block:

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import os
 import signal
+import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import pytest_asyncio
 from paho.mqtt.enums import MQTTProtocolVersion
 
+from bot.channels.allowance import OF_ONE_AT_ONCE
 from bot.words.message import Lane
 from demo.broker import mosquitto
 from tests.faults.field import LOOK_EVERY_S, PATIENCE, Field, Said, running, until
@@ -197,6 +199,24 @@ async def test_what_the_broker_keeps_is_said_once_and_not_at_each_start(lab: Lab
     assert await lab.counted("retained") >= 1
     assert len(lab.room("kept by the broker")) == 1
     await lab.client.says(b"", retain=True)
+
+
+async def test_what_was_said_while_the_bot_was_away_has_its_time_and_is_no_flood(lab: Lab) -> None:
+    then_ms = time.time_ns() // 1_000_000 - 3_600_000
+    said = [f"away {number:02}." for number in range(OF_ONE_AT_ONCE + 10)]
+    times = {**dict.fromkeys(said, then_ms), "old news": then_ms - 86_400_000, "just now": 2**63}
+    await lab.field.bot.kill()
+    for text, sent_ms in times.items():
+        await lab.client.says(orjson.dumps({"text": text, "from": "lamp", "sent_ms": sent_ms}))
+    await lab.field.begun()
+    await lab.room_hears("lamp (mqtt, unproven): just now")
+    there = await lab.client.hears(said[0], OTHER)
+    assert (there["from"], there["network"], there["unproven"]) == ("lamp", "mqtt", True)
+    assert there["at"].endswith(f"{time.strftime('%H:%M', time.gmtime(then_ms / 1000))} UTC")
+    for each in said:
+        await lab.room_hears(f"lamp (mqtt, unproven, {there['at']}): {each}")
+    assert not lab.room("old news")
+    assert "at" not in await lab.client.hears("just now", OTHER)
 
 
 async def test_nothing_is_lost_and_nothing_is_said_twice_where_bot_and_broker_die(lab: Lab) -> None:

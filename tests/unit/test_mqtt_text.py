@@ -1,9 +1,7 @@
 """Text on MQTT topics: whatever is published is read or counted, taken in once, and what is said can be read back."""
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +17,19 @@ from bot.settings.mistakes import Mistakes
 from bot.settings.sections import MqttSettings
 from bot.store import Store
 from bot.words.document import Reacts, code, document, text
-from bot.words.errors import NetworkError, StoreError, StoreRefused
-from bot.words.message import Change, Lane, Message, Place, Post, Standing
+from bot.words.errors import NetworkError, StoreError
+from bot.words.message import Change, Lane, Place, Post, Standing
 from bot.words.people import Account, People
 from bot.words.talk import Speaker, passed_on
 from bridges.mqtt import plugin
-from bridges.mqtt.ears import BURST, Ears
-from bridges.mqtt.payloads import LARGEST, LONGEST_ID, NAMELESS, Heard, Odd, id_of, read, written
+from bridges.mqtt.ears import BURST
+from bridges.mqtt.payloads import EARLIEST_MS, LARGEST, LONGEST_ID, NAMELESS, Heard, Odd, id_of, read, written
 from bridges.mqtt.receipts import MOST, Receipts
 from bridges.mqtt.topics import LONGEST, event_of, id_in, mistake_in
-from demo.inlet import Batch, StoredInlet
+from tests.unit.ears import PATIENCE_S, PLACE, TOPIC, Inbox, listening, published
 from wire.mqtt import Delivery
 
-TOPIC = "lab/talk"
-PLACE = Place("mqtt", TOPIC)
-PATIENCE_S = 10.0
-NAMES = ("id", "from", "text", "edits", "replies_to", "origin")
+NAMES = ("id", "from", "text", "edits", "replies_to", "origin", "sent_ms")
 anything: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -46,13 +41,6 @@ objects = st.dictionaries(st.sampled_from(NAMES), utf8 | anything, max_size=6).m
 )
 
 
-def published(payload: bytes | str | dict[str, Any], **more: Any) -> Delivery:
-    """What the broker brings."""
-    if isinstance(payload, dict):
-        payload = orjson.dumps(payload)
-    return Delivery(TOPIC, payload.encode() if isinstance(payload, str) else payload, 1, retain=False, **more)
-
-
 def said(words: str, who: str = "olga", *, is_proven: bool = True, **more: Any) -> Post:
     """What a channel passes on."""
     return Post(PLACE, passed_on(Speaker(who, "matrix", is_proven=is_proven), words), Lane.TALK, **more)
@@ -60,63 +48,6 @@ def said(words: str, who: str = "olga", *, is_proven: bool = True, **more: Any) 
 
 def as_published(post: Post, key: str = "k") -> dict[str, Any]:
     return orjson.loads(written(post, key, "lamp", 17))
-
-
-class Inbox(StoredInlet):
-    """The inbox of a real store, which refuses as a test says."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store, "mqtt")
-        self.messages: list[Message] = []
-        self.changes: list[Change] = []
-        self.faults: list[StoreError] = []
-        self.poison = ""
-
-    async def take(self, batch: Batch) -> None:
-        """Take a batch."""
-        assert [*batch.unreadable, *batch.reactions, *batch.moves] == []
-        if self.faults:
-            raise self.faults.pop(0)
-        if self.poison and any(self.poison in each.text for each in batch.messages):
-            raise StoreRefused("It is against the rules.")
-        self.messages += await self.keep(batch)
-        self.changes += batch.changes
-
-
-class Listening:
-    """Ears, while they listen."""
-
-    def __init__(self, inbox: Inbox, ears: Ears) -> None:
-        self.inbox = inbox
-        self.ears = ears
-
-    async def hears(self, *deliveries: Delivery) -> list[bool]:
-        """All of it is published, and dealt with. Which of it came into the inbox, as far as anybody waits for that."""
-        taken = [self.ears.hear(each) for each in deliveries]
-        async with asyncio.timeout(PATIENCE_S):
-            for each in filter(None, taken):
-                await each
-        return [each is not None for each in taken]
-
-    def texts(self) -> list[str]:
-        return [each.text for each in self.inbox.messages]
-
-
-async def _at_once(_: float) -> None:
-    await asyncio.sleep(0)
-
-
-@contextlib.asynccontextmanager
-async def listening(store: Store, *, pause: Callable[[float], Awaitable[None]] = _at_once) -> AsyncGenerator[Listening]:
-    into = Inbox(store)
-    ears = Ears(into, lambda topic: topic == TOPIC, clock=lambda: 0.0, pause=pause)
-    running = asyncio.create_task(ears.run())
-    try:
-        yield Listening(into, ears)
-        assert not running.done()
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
 
 
 @given(st.binary(max_size=300) | utf8.map(str.encode) | objects)
@@ -131,6 +62,7 @@ def test_whatever_is_published_is_read_or_is_one_error(payload: bytes) -> None:
         assert "\x00" not in each
     assert heard.who.strip()
     assert max(len(heard.id), len(heard.edits), len(heard.replies_to)) <= LONGEST_ID
+    assert heard.sent_ms == 0 or heard.sent_ms >= EARLIEST_MS
 
 
 @pytest.mark.parametrize(

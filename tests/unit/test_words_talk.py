@@ -1,6 +1,7 @@
-"""What people write, as the bot passes it on: whatever it is, it fits into an event twice, as an edit holds it."""
+"""What people write, as the bot passes it on: it fits into an event twice, as an edit has it, and shows who speaks."""
 
 import orjson
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -21,3 +22,18 @@ repeated = st.tuples(pieces.map("".join), st.integers(1, LONGEST)).map(lambda it
 def test_whatever_is_written_is_of_bounded_size_also_where_it_is_short(said: str, is_short: bool) -> None:
     words = passed_on(Speaker("olga", "zulip"), said[:SURELY_SHORT] if is_short else said)
     assert len(orjson.dumps([to_plain(words), to_html(words)])) <= MOST_BYTES
+
+
+@pytest.mark.parametrize(
+    ("account", "topic", "shown"),
+    [
+        ("@bob:here", "", "bob (chat @bob:here): hi"),
+        ("@bob(a),b:here", "", "bob (chat @bob a b:here): hi"),
+        ("12, unproven", "", "bob (chat 12 unproven): hi"),
+        ("12", "x, 11:02 UTC", "bob (chat 12, in x 11 02 UTC): hi"),
+        ("\u200b", "", "bob (chat ?): hi"),
+        ("", "):", "bob (chat, in ?): hi"),
+    ],
+)
+def test_what_somebody_chose_passes_for_no_other_mark(account: str, topic: str, shown: str) -> None:
+    assert to_plain(passed_on(Speaker("bob", "chat", account, topic=topic), "hi")) == shown
