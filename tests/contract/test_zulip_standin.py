@@ -5,11 +5,13 @@ next. `tests/zulip/left_out.py` names what is not played, with the reasons.
 """
 
 import asyncio
+from dataclasses import dataclass
 
 import aiohttp
 import pytest
 
 from tests.zulip.left_out import BEFORE, LEFT_OUT, SHOWN_OTHERWISE
+from tests.zulip.limited import MOMENTS, RATE_LIMITS, Limited
 from tests.zulip.openapi import Schemas
 from tests.zulip.recording import FOLDER, RECORDED_IN_THIS_ORDER, read
 from tests.zulip.replay import Replay
@@ -21,22 +23,42 @@ pytestmark = pytest.mark.skipif(
 NO_LIMITS = 1_000_000
 
 
-@pytest.fixture(scope="module")
-def played() -> dict[str, list[str]]:
-    """The differences, by recording."""
+@dataclass(frozen=True)
+class Played:
+    """What became of one recording: how many requests were made for it, and all differences."""
 
-    async def play() -> dict[str, list[str]]:
+    requests: int
+    differences: list[str]
+
+
+@pytest.fixture(scope="module")
+def played() -> dict[str, Played]:
+    """By recording."""
+
+    async def play() -> dict[str, Played]:
         async with running() as world, aiohttp.ClientSession() as session:
             world.limits.requests = NO_LIMITS
-            replay = Replay(world, session, Schemas())
-            return {name: await replay.play(name) for name in RECORDED_IN_THIS_ORDER}
+            replay = Replay(world, session, schemas := Schemas())
+            limited = Limited(world, session, schemas, replay.likeness)
+            found: dict[str, Played] = {}
+            for name in RECORDED_IN_THIS_ORDER:
+                world.requests.clear()
+                differences = await (limited if name == RATE_LIMITS else replay).play(name)
+                found[name] = Played(len(world.requests), differences)
+            return found
 
     return asyncio.run(play())
 
 
 @pytest.mark.parametrize("name", RECORDED_IN_THIS_ORDER)
-def test_the_stand_in_answers_and_tells_what_a_real_server_did(played: dict[str, list[str]], name: str) -> None:
-    assert not played[name], "\n".join(played[name])
+def test_the_stand_in_answers_and_tells_what_a_real_server_did(played: dict[str, Played], name: str) -> None:
+    assert played[name].requests, "nothing of it was played"
+    assert not played[name].differences, "\n".join(played[name].differences)
+
+
+def test_of_the_limits_all_that_was_recorded_is_played(played: dict[str, Played]) -> None:
+    assert [each.step for each in read(RATE_LIMITS)] == [step for step, _ in MOMENTS]
+    assert played[RATE_LIMITS].requests == len(MOMENTS)
 
 
 def test_every_recording_is_played() -> None:

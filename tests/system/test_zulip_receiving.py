@@ -203,10 +203,13 @@ async def test_a_wrong_position_in_the_queue_loses_nothing(stage: Stage) -> None
     async with stage.online():
         await stage.bob.say("one")
         await stage.inbox.next()
+        await stage.until_heard()  # it has acknowledged the event, so that what is before it is no position any more
     kept = await stage.inbox.cursor()
     assert kept is not None
     await stage.bob.say("two")
+    queue = re.findall(r'"queue": "([^"]+)"', kept)[0]
     for wrong in (-1, 900):
+        registered = asked(stage, "POST", "register")
         position = re.sub(r'"last": -?\d+', f'"last": {wrong}', kept)
         assert position != kept
         await stage.inbox.accept([], cursor=position)
@@ -214,6 +217,9 @@ async def test_a_wrong_position_in_the_queue_loses_nothing(stage: Stage) -> None
             await stage.bob.say(f"after {wrong}")
             while (await stage.inbox.next()).text != f"after {wrong}":
                 pass
+        assert asked(stage, "POST", "register") > registered, "the bot was refused"
+        refused = await stage.tocsin.poll(queue, wrong)
+        assert (refused.status, refused.body["code"]) == (400, "BAD_REQUEST")
     assert sorted(each.text for each in stage.inbox.rows) == ["after -1", "after 900", "one", "two"]
 
 

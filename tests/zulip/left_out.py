@@ -78,7 +78,6 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "bot2": _NEW_USERS,
         "bot-create": _NEW_USERS,
     },
-    "11-rate-limit": {"": "the bursts are recorded in part: see the stand-in's own tests"},
     "16-restart": {
         "SIGTERM-poll-in-flight": _AT_ONCE,
         "SIGKILL-poll-in-flight": _AT_ONCE,

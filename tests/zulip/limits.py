@@ -41,7 +41,7 @@ class Limits:
         while taken and taken[0] <= now - WINDOW_S:
             taken.popleft()
         if len(taken) >= self.requests:
-            return Verdict(self.requests, 0, taken[-1] + WINDOW_S, taken[0] + WINDOW_S - now)
+            return _refused(self.requests, now, taken[0] + WINDOW_S - now)
         taken.append(now)
         return Verdict(self.requests, self.requests - len(taken), now + WINDOW_S)
 
@@ -55,6 +55,11 @@ class Limits:
         share = WINDOW_S / self.requests
         empty_at = max(self._events[user_id], now)
         if empty_at + share > now + WINDOW_S:
-            return Verdict(self.requests, 0, empty_at, empty_at + share - now - WINDOW_S)
+            return _refused(self.requests, now, empty_at + share - now - WINDOW_S)
         self._events[user_id] = empty_at + share
         return Verdict(self.requests, int((now + WINDOW_S - empty_at - share) / share), empty_at + share)
+
+
+def _refused(limit: int, now: float, wait: float) -> Verdict:
+    """`reset` is here when the next request is free, and not when all are."""
+    return Verdict(limit, 0, now + wait, wait)
