@@ -26,7 +26,8 @@ POINTS = (
     "before the commit of Teller._commit.write ready",
     "after the commit of Teller._commit.write ready",
 )
-CUT_OFF = re.compile("I was interrupted|a crash cut it off|is void")
+UNHEARD = "it was sent before I began"
+CUT_OFF = re.compile(f"I was interrupted|a crash cut it off|is void|{UNHEARD}")
 
 
 @dataclasses.dataclass
@@ -56,23 +57,30 @@ async def reborn(field: Field) -> AsyncGenerator[Lives]:
 
 
 async def let_go(field: Field, order: str) -> float:
-    """Two persons reset the stop, and do so again where a crash cut the first try off. Returns when they did first."""
+    """Two persons reset the stop, and do so again where a crash cut a try off. Returns when they did first."""
     first = 0.0
+    code, asked = "", ""
     while not field.news("READY", order):
-        asked = field.say("!reset")
-        (answer,) = await until(lambda asked=asked: field.news("", asked)[:1], "an answer", field.last_words)
-        code = CODE.search(answer.words)
-        if code is None:  # the reset had counted all the same
-            await field.hears("READY", order)
-            break
+        if not code:
+            asked = field.say("!reset")
+            (answer,) = await until(lambda asked=asked: field.news("", asked)[:1], "an answer", field.last_words)
+            if UNHEARD in answer.words:
+                continue
+            found = CODE.search(answer.words)
+            if found is None:  # the reset had counted all the same
+                await field.hears("READY", order)
+                break
+            code = found[1]
         first = first or boot_clock()
-        agreed = field.say(f"!approve {code[1]}", "bob")
+        agreed = field.say(f"!approve {code}", "bob")
 
         def ended(asked: str = asked, agreed: str = agreed) -> bool:
             said = [each.words for to in (asked, agreed) for each in field.news("", to)]
             return bool(field.news("READY", order)) or any(map(CUT_OFF.search, said))
 
         await until(ended, "the reset has ended", field.last_words)
+        if not field.news(UNHEARD, agreed):  # else it waits still
+            code = ""
     return first
 
 
