@@ -7,12 +7,14 @@ is always seen, and what somebody has hidden is not read at all.
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from bot.words import backticks
 from bot.words.document import Code, Items, Span, Style, Table, Text, Tone, table
 from bot.words.glyphs import cut, one_line
 from bot.words.hiding import RULE, without_hidden
 
 MOST_LINES = 200
 MOST_CELLS = 12
+LONGEST_CALLED = 100
 QUOTE = "» "
 
 NameOf = Callable[[str], str]
@@ -21,11 +23,16 @@ Written = Text | Code | Items | Table
 
 _FENCE = re.compile(r"[ ]{0,3}(```++|~~~++)([^`\n]*+)")
 _ENTRY = re.compile(r"[ ]{0,3}[-*+•] +(\S.*+)")
+_ACCOUNT = r"(?:\d{1,15}|@[^\s*|:]{1,254}:[^\s*|]{1,254})"
+"""As Zulip numbers people, and as Matrix names them."""
+_CALLED = rf"[^*|\n]{{1,{LONGEST_CALLED}}}"
+_MENTION = re.compile(rf"@_?\*\*(?P<called>{_CALLED})\|(?P<account>{_ACCOUNT})\*\*")
+"""One that says an account. It may stand within something else: in bold words, in a cell of a table."""
 _INLINE = re.compile(
     r"`(?P<mono>[^`\n]{1,500})`"
-    r"|@_?\*\*(?P<called>[^*|\n]{1,100})(?:\|(?P<account>\d{1,15}))?\*\*"
+    rf"|@_?\*\*(?P<called>{_CALLED})(?:\|(?P<account>{_ACCOUNT}))?\*\*"
     r"|#\*\*(?P<channel>[^*\n]{1,200})\*\*"
-    r"|\*\*(?P<strong>[^*\n]{1,500})\*\*"
+    rf"|\*\*(?P<strong>(?:@_?\*\*{_CALLED}\|{_ACCOUNT}\*\*|[^*\n]){{1,500}}+)\*\*"
     r"|\[(?P<words>[^\[\]\n]{1,300})\]\((?P<address>[^()\s]{1,1000})\)"
 )
 
@@ -34,6 +41,24 @@ def read(said: str, name_of: NameOf = lambda _: "") -> list[Written]:
     """A paragraph for each line, and lists, tables and code as what they are."""
     lines = without_hidden(said).splitlines()
     return [*_blocks([*lines[:MOST_LINES], *(["…"] if len(lines) > MOST_LINES else [])], name_of)]
+
+
+def without_code(said: str) -> str:
+    """As many words, in as many lines, with nothing but backticks where code stands."""
+    lines, whole = said.splitlines(), said.splitlines(keepends=True)
+    pieces: list[str] = []
+    at = 0
+    while at < len(lines):
+        pieces.append(backticks.without_code(whole[at]))
+        at += 1
+        if found := _FENCE.fullmatch(lines[at - 1]):
+            end = _end_of_fence(lines, at, found[1])
+            is_code = not _is_quote(found[2])
+            for line, long in zip(lines[at:end], whole[at:end], strict=True):
+                pieces.append("`" * len(line) + long[len(line) :] if is_code else backticks.without_code(long))
+            pieces += whole[end : end + 1]
+            at = end + 1
+    return "".join(pieces)
 
 
 def _blocks(lines: Sequence[str], name_of: NameOf) -> Iterator[Written]:
@@ -71,10 +96,14 @@ def _end_of_fence(lines: Sequence[str], begin: int, fence: str) -> int:
 
 
 def _fenced(what: str, lines: Sequence[str], name_of: NameOf) -> Iterator[Written]:
-    if what.partition(" ")[0].lower() in ("quote", "quoted"):
+    if _is_quote(what):
         yield from (_quote(line, name_of) for line in lines if line.strip())
     else:
         yield Code("\n".join(lines))
+
+
+def _is_quote(fence: str) -> bool:
+    return fence.strip().partition(" ")[0].lower() in ("quote", "quoted")
 
 
 def _quote(line: str, name_of: NameOf) -> Text:
@@ -96,7 +125,9 @@ def _table(lines: Sequence[str], at: int, name_of: NameOf) -> tuple[Table, int] 
 
 
 def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip().removeprefix("|").removesuffix("|").split("|")]
+    """What stands in each. The sign in a mention parts none: a line end stands for it meanwhile, as no line has one."""
+    whole = _MENTION.sub(lambda found: found[0].replace("|", "\n"), line.strip())
+    return [cell.strip().replace("\n", "|") for cell in whole.removeprefix("|").removesuffix("|").split("|")]
 
 
 def _cell(words: str, name_of: NameOf) -> Span:
@@ -120,12 +151,17 @@ def _set(found: re.Match[str], name_of: NameOf) -> Span:
         case "mono":
             return Span(found["mono"], Style.MONO)
         case "strong":
-            return Span(found["strong"], Style.STRONG)
+            words = _MENTION.sub(lambda within: _named(within, name_of), found["strong"])
+            return Span(cut(words, 1_400), Style.STRONG)
         case "called" | "account":
-            words = f"@{(name_of(found['account']) if found['account'] else '') or found['called']}"
+            words = _named(found, name_of)
         case "channel":
             words = f"#{found['channel']}"
         case _:
             shown, address = found["words"], found["address"]
             words = address if shown == address else f"{shown} ({address})"
     return Span(cut(words, 1_400))
+
+
+def _named(found: re.Match[str], name_of: NameOf) -> str:
+    return f"@{(name_of(found['account']) if found['account'] else '') or found['called']}"

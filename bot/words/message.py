@@ -98,7 +98,7 @@ class Message:
     """What was sent along."""
     caption: str = ""
     """What people read in the place of the text, where a network keeps that apart: what was said of the files, or a
-    text without what it hides. It commands nothing, so nobody stores it."""
+    text without what it hides and with whom it names. It commands nothing, so nobody stores it."""
     called: str = ""
     """What its writer calls themselves. It proves nothing."""
     apart: bool = False

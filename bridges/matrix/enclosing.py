@@ -30,7 +30,7 @@ from bridges.matrix.reading import (
     within,
     without_quote,
 )
-from bridges.matrix.spoilers import without_spoilers
+from bridges.matrix.spoilers import as_read
 
 KINDS = frozenset({"m.file", "m.image", "m.video", "m.audio"})
 ADDRESS = re.compile(r"mxc://(?P<server>[A-Za-z0-9\[][A-Za-z0-9.:\]-]{0,229})/(?P<media>[A-Za-z0-9_-]{1,255})")
@@ -122,7 +122,7 @@ def enclosed(content: Mapping[str, Any]) -> tuple[Enclosed, str]:
     is_sealed = "file" in content
     kept = Kept.of(within(content, "file") if is_sealed else content, is_sealed=is_sealed)
     body, name = as_text(content.get("body")), as_text(content.get("filename")).strip()
-    caption = (without_spoilers(content) or body) if name and body != content.get("filename") else ""
+    caption = (as_read(content, body) or body) if name and body != content.get("filename") else ""
     info = within(content, "info")
     known_as = cut(one_line(name or body.strip()), LONGEST_NAME) or "file"
     return Enclosed(NETWORK, kept.reference, known_as, _size(info), _type(info)), caption.strip()

@@ -14,7 +14,7 @@ from bot.bridge import Unreadable
 from bot.words.document import Enclosed
 from bot.words.message import Place
 from bot.words.people import Account
-from bridges.matrix.spoilers import without_spoilers
+from bridges.matrix.spoilers import as_read
 
 NETWORK = "matrix"
 THREAD = "m.thread"
@@ -41,7 +41,8 @@ class Spoken:
     thread: str = ""
     files: tuple[Enclosed, ...] = ()
     caption: str = ""
-    """What was said of the files, or the text without what it hides. It commands nothing."""
+    """What was said of the files, or the text as people read it: without what it hides, with whom it names. It
+    commands nothing."""
 
 
 def spoken(event: Event, room: MatrixRoom, me: str) -> Spoken | None:
@@ -60,7 +61,7 @@ def spoken(event: Event, room: MatrixRoom, me: str) -> Spoken | None:
         addressed=alone or rest is not None,
         replies_to=answered(relation),
         thread=thread_in(relation),
-        caption=as_text(without_spoilers(content_of(event.source))),
+        caption=as_text(as_read(content_of(event.source), words)),
     )
 
 
@@ -124,8 +125,8 @@ def changed(event: AnyEvent) -> Changed | None:
 def new_words(event: AnyEvent) -> str:
     """What stands in the place of what an event edits, where that can be read and is words."""
     new = within(content_of(event.source), "m.new_content")
-    body = new.get("body") if isinstance(event, RoomMessageText) else None
-    return as_text(body and (without_spoilers(new) or body)).strip()
+    body = as_text(new.get("body")) if isinstance(event, RoomMessageText) else ""
+    return as_text(body and (as_read(new, body) or body)).strip()
 
 
 def sealed(event: AnyEvent, room: MatrixRoom) -> Unreadable | None:
