@@ -209,6 +209,7 @@ class Channels(Membership):
                 named = self._topics.spot(channel, channel.entry(place) or place, topic).named
                 words = words_of(now, self._people, named)
                 self._queue(tx, Spot(place), origin, words, None, is_first=False)
+            self._reacting.again(tx, channel, origin)  # where it was refused it comes only now
 
     def _stands(self, tx: Tx, spot: Spot, origin: Said) -> bool:
         """Whether it is there, or on its way, or was refused and may come after all as it is now."""

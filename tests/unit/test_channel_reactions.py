@@ -177,3 +177,13 @@ async def test_an_emoji_is_one_however_apps_write_it_and_shown_as_it_was_first(t
     assert await talk.reactions(OTHER) == []
     await talk.hides(theirs)
     assert await talk.reactions(OTHER) == [Reacts("\u2764\ufe0f", gone=True)]
+
+
+async def test_what_shows_beside_a_message_shows_beside_a_copy_that_is_said_only_after_an_edit(talk: Talk) -> None:
+    event = await talk.says("hello")
+    await talk.refused(MQTT)
+    await talk.shows("👍", event)
+    assert await talk.reactions(MQTT) == []
+    await talk.changes(event, words="hello!")
+    assert await talk.reactions(MQTT) == [ON]
+    assert await talk.reactions(OTHER) == [ON], "once"
