@@ -70,11 +70,11 @@ class Moving:
         return True
 
     def _tell(self, tx: Tx, channel: Channel, place: Place, to: Place) -> None:
-        """Who is heard elsewhere knows where."""
+        """Who is heard elsewhere knows where: so do those who were in a topic of the new name already."""
         audit.record(tx, "followed", channel=channel.name, places=[str(place), str(to)])
         words = text(strong(str(place), Tone.QUIET), f" is called {to} now. It stays a place of the channel.")
-        for each in channel.spoken_at:
-            if each not in (place, to):
+        for each in dict.fromkeys((*channel.spoken_at, to)):
+            if each != place:
                 outbox.queue(tx, Post(each, document(words), Lane.ALERT, subject=f"followed {place}"))
 
     def take_back(self, tx: Tx, origin: Said) -> None:

@@ -450,9 +450,9 @@ async def test_a_linked_place_is_followed_told_and_recorded(plain: Talk) -> None
     await plain.all_sent()
     await plain.says("waits", MATRIX)
     await plain.moves(ZULIP, RENAMED, event, is_whole=True, topic="New Lab")
-    assert await words_at(plain, ZULIP, RENAMED) == [[], ["waits"]]
     told = f"{ZULIP} is called {RENAMED} now. It stays a place of the channel."
-    assert [words.count(told) for words in await words_at(plain, MATRIX, OTHER, MQTT, RENAMED)] == [1, 1, 1, 0]
+    assert await words_at(plain, ZULIP, RENAMED) == [[], [told, "waits"]]
+    assert [words.count(told) for words in await words_at(plain, MATRIX, OTHER, MQTT, RENAMED)] == [1, 1, 1, 1]
     (entry,) = await records(plain.store, "followed")
     assert (entry["channel"], entry["places"]) == ("lab", [str(ZULIP), str(RENAMED)])
     await plain.says("new", RENAMED)
