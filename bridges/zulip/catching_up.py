@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import cast
 
 from bot.store import Tx, said
@@ -62,9 +63,15 @@ class Window:
         }
 
     def changed_since(
-        self, known: Iterable[Heard], spots: Mapping[int, Spot], reader: Reader, places: Places, since_s: float
+        self,
+        known: Iterable[Heard],
+        spots: Mapping[int, Spot],
+        reader: Reader,
+        places: Places,
+        since_s: float,
+        renamed: Mapping[Place, Place] = MappingProxyType({}),
     ) -> list[Change]:
-        """What was edited since then, and after it was heard, or is gone.
+        """What was edited since then, and after it was heard, or is gone: also from a topic that was renamed meanwhile.
 
         Where the bot is not any more it sees nothing, so nothing there counts as gone, and no words are told.
         """
@@ -77,7 +84,8 @@ class Window:
             if message is None:
                 channel = channel_of(heard.place)
                 if channel is None or places.has(channel):
-                    found.append(Change(heard.place, heard.event, account_of(reader.me), removed=True))
+                    place = renamed.get(heard.place, heard.place)
+                    found.append(Change(place, heard.event, account_of(reader.me), removed=True))
             elif _was_edited(message, max(int(heard.heard_s), since_s)):
                 place = spots[number].place if number in spots else heard.place
                 new = reader.content(message.content) if reader.place(message) == place else NOTHING

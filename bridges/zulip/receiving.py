@@ -176,7 +176,9 @@ class Receiver:
             known, copies = await patiently(lambda: self._store.read(window.known), StoreError)
             spots = window.spots(known, copies)
             found = await self._moving.found(window.messages, spots, window.page.answer)
-            changes = window.changed_since(known, spots, self._reader, self._places, before.newest_s - KNOWN_FOR_S)
+            renamed = {each.moved.place: each.moved.to for each in found if each.moved.is_whole}
+            since_s = before.newest_s - KNOWN_FOR_S
+            changes = window.changed_since(known, spots, self._reader, self._places, since_s, renamed)
             cursor = dataclasses.replace(cursor, known_from=min(window.messages, default=LARGEST_ID))
             if found:  # before anything that is said in the new places
                 await self._bring_in(Taken(window.page.answer, moves=[each.moved for each in found]), before)

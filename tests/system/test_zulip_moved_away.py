@@ -57,6 +57,19 @@ async def test_a_topic_that_is_called_otherwise_is_found_as_a_whole(stage: Stage
     assert moved == Moved(TOPIC, topic("elsewhere"), (event,), is_whole=True, topic="Elsewhere")
 
 
+async def test_what_is_gone_from_a_topic_that_is_called_otherwise_is_gone_under_its_new_name(stage: Stage) -> None:
+    stage.linked.append(TOPIC)
+    async with stage.online():
+        (number, _), (gone, event), _ = [await heard(stage, words) for words in ("hello", "a mistake", "hello again")]
+    stage.world.queues.forget_all()
+    await change(stage, number, topic="Elsewhere", propagate_mode="change_all")
+    assert (await stage.alice.ask("DELETE", f"/messages/{gone}")).status == 200
+    async with stage.online():
+        assert (await stage.inbox.next_move()).is_whole
+        told = await stage.inbox.next_change()
+        assert (told.event, told.place, told.removed) == (event, topic("elsewhere"), True)
+
+
 async def test_it_is_no_whole_where_something_older_is_there_still(stage: Stage) -> None:
     await stage.alice.say("an old one", topic="✔ Topic")
     async with stage.online():
