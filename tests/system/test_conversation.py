@@ -1,13 +1,12 @@
-"""Three people talk on three networks while servers and the bot die: in the end all of them have read the same."""
+"""People talk on three networks while servers and the bot are away: in the end all of them have read the same."""
 
 import asyncio
 import contextlib
-import dataclasses
 import os
 import random
+import sqlite3
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from http import HTTPStatus
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -15,13 +14,17 @@ import pytest
 
 from demo.process import Process
 from demo.world import World, running
-from tests.system.conversation import MAIN, SIGNS, Item, OnMatrix, OnMqtt, OnZulip, Seen, Talker, insist, until
+from tests.system.conversation import fits, until
+from tests.system.conversation_acts import BOT, Mortal, Talk, unlike
+from tests.system.conversation_matrix import OnMatrix
+from tests.system.conversation_mqtt import OnMqtt
+from tests.system.conversation_zulip import OnZulip
 from tests.zulip import program
 from tests.zulip.client import Person, hand
-from tests.zulip.lab import BOB, INCIDENTS, TOCSIN, key_of
+from tests.zulip.lab import ALICE, BOB, INCIDENTS, TOCSIN, key_of
 
 TALK = "lab/talk"
-BOT = Path(__file__).with_name("lifted_bot.py")
+LIFTED_BOT = Path(__file__).with_name("lifted_bot.py")
 CONFIG = """
 [zulip]
 site = "{site}"
@@ -33,10 +36,8 @@ places = ["matrix:{room}", "zulip:{channel}/*", "mqtt:{talk}"]
 share_encrypted = true
 """
 SETTLED_S = 120.0
-TOPICS = 3
-"""So many beside the main one."""
-GONE = -1
-"""What is answered is taken back: nobody needs to see what it was."""
+LONGEST_AWAY = 3
+"""So many actions people do while something is away."""
 
 
 class Zulip:
@@ -57,214 +58,134 @@ class Zulip:
         await self._stack.aclose()
 
 
-@dataclasses.dataclass
-class Talk:
-    """All of them, what they have said, and what can die."""
+class Stage:
+    """Where they talk, and what can be away."""
 
-    world: World
-    bot: Process
-    zulip: Zulip
-    owner: Person
-    """Of the organization in Zulip."""
-    talkers: dict[str, Talker]
-    deaths: list[Callable[[], Awaitable[None]]]
-    alice: OnMatrix
-    items: list[Item] = dataclasses.field(default_factory=list[Item])
-    topics: list[str] = dataclasses.field(default_factory=list[str])
-    """Those in Zulip, but for the main one."""
+    def __init__(self, world: World, talk: Talk, mortals: Sequence[Mortal]) -> None:
+        self.talk = talk
+        self._database = world.database
+        self._mortals = mortals
+        self._away: Mortal | None = None
+        self._killed = 0
 
-    async def act(self, chance: random.Random) -> None:
-        """One of them does something, as chance has it."""
-        kinds = ["write"] * 5 + ["edit"] * 4 + ["reply"] * 3 + ["react"] * 3 + ["remove", "upload", "rename", "move"]
-        kind, who = chance.choice(kinds), chance.choice(list(self.talkers))
-        talker = self.talkers[who]
-        there = [each for each in self.items if not each.removed]
-        mine = [each for each in there if each.author == who and each.file is None]
-        if kind == "rename":
-            await self.rename(chance)
-        elif kind == "move":
-            await self.move(chance)
-        elif kind in ("write", "reply", "upload") or not mine or (kind == "react" and who == "dave"):
-            item = Item(len(self.items), who, f"{who} says {chance.randrange(10**6)}")
-            item.file = b"in file %d" % item.number if kind == "upload" and who != "dave" else None
-            item.replies_to = chance.choice(there[-20:]) if kind == "reply" and there else None
-            item.topic = item.replies_to.topic if item.replies_to else self.topic_of(who, chance)
-            self.items.append(item)
-            item.own = await talker.write(item)
-        elif kind == "edit":
-            item = chance.choice(mine[-10:])
-            item.words, item.edits = f"{who} means {chance.randrange(10**6)}", item.edits + 1
-            await talker.edit(item)
-        elif kind == "remove":
-            item = chance.choice(mine[-10:])
-            item.removed = True
-            await talker.remove(item)
-        else:
-            item, sign = chance.choice(there[-10:]), chance.choice(list(SIGNS))
-            if (own := item.signs.pop((who, sign), None)) is not None:
-                await talker.show_no_more(item, sign, own)
-            else:
-                item.signs[who, sign] = await talker.show(item, sign)
+    async def kill_next(self) -> None:
+        """Each in its turn. What was away is back before."""
+        await self.bring_back()
+        self._away = self._mortals[self._killed % len(self._mortals)]
+        self._killed += 1
+        self.talk.down.add(self._away.name)
+        self.talk.tell(f"{self._away.name} dies")
+        await self._away.kill()
 
-    def expected(self, who: str) -> dict[int, Seen]:
-        """What one of them must see of the others."""
-        others = [name for name in self.talkers if name != who]
-        return {
-            each.number: Seen(
-                1,
-                "" if each.removed else each.text,
-                frozenset() if who == "dave" else frozenset(each.shown_by(*others)),
-                (GONE if each.replies_to.removed else each.replies_to.number) if each.replies_to else None,
-                each.file if who != "dave" else None,
-                None if who == "dave" or (who, each.author) == ("alice", "dave") else each.topic,
-            )
-            for each in self.items
-            if each.author != who
-        }
+    async def bring_back(self) -> None:
+        if self._away is not None:
+            await self._away.start()
+            self.talk.tell(f"{self._away.name} is back")
+            self.talk.down.discard(self._away.name)
+            self._away = None
 
-    def topic_of(self, who: str, chance: random.Random) -> str:
-        """Where one of them begins to speak. Topics are begun by bob, and dave has none."""
-        if who == "dave" or chance.random() < 1 / 3:
-            return MAIN
-        if who == "bob" and len(self.topics) < TOPICS:
-            self.topics.append(f"topic {len(self.topics)}")
-            return self.topics[-1]
-        return chance.choice(self.topics or [MAIN])
-
-    async def move(self, chance: random.Random) -> None:
-        """A topic in Zulip is called otherwise, or one of bob's messages stands in another one."""
-        mine = [each for each in self.items if each.author == "bob" and not each.removed and each.topic != MAIN]
-        if not mine:
-            return
-        item, before = chance.choice(mine), ""
-        if chance.random() < 1 / 2:
-            before, now = item.topic, f"topic {chance.randrange(10**6)}"
-            self.topics = [now if each == before else each for each in self.topics]
-            for each in self.items:
-                each.topic = now if each.topic == before else each.topic
-            await self._move(item, now, "change_all")
-        elif len(self.topics) > 1:
-            item.topic = chance.choice([each for each in self.topics if each != item.topic])
-            item.was_moved = True
-            await self._move(item, item.topic, "change_one")
-            await self.alice.sees_in(item.topic, item)  # an answer stands where what it answers is seen
-
-    async def _move(self, item: Item, topic: str, mode: str) -> None:
-        form = {"topic": topic, "propagate_mode": mode}
-        answer = await insist(lambda: self.owner.ask("PATCH", f"/messages/{item.own}", dict(form)))
-        assert answer.status == HTTPStatus.OK, answer
-
-    def disorder(self, who: str) -> list[str]:
-        """What somebody sees before what its author has said earlier there."""
-        found: list[str] = []
-        last: dict[tuple[str, str], int] = {}
-        for topic, number in self.talkers[who].order():
-            item = self.items[number]
-            if item.was_moved or item.removed:
-                continue
-            if number < last.get((topic, item.author), -1):
-                found.append(f"{who} sees {number} behind {last[topic, item.author]} in {topic}")
-            last[topic, item.author] = max(number, last.get((topic, item.author), -1))
+    async def differs(self) -> dict[str, object]:
+        """What is seen otherwise than it should be."""
+        found: dict[str, object] = {}
+        for viewer in self.talk.viewers:
+            seen, expected = await viewer.view(self.talk.items), self.talk.expected(viewer)
+            for number in expected.copies.keys() | seen.copies.keys():
+                pair = seen.copies.get(number), expected.copies.get(number)
+                if not fits(*pair):
+                    found[f"{viewer.name} sees {number}"] = pair
+            beside = unlike(seen.beside, expected.beside)
+            found |= {f"{viewer.name} sees beside {number}": pair for number, pair in beside.items()}
+            found |= dict.fromkeys(self.talk.disorder(viewer, seen.order))
         return found
 
-    async def rename(self, chance: random.Random) -> None:
-        """The channel in Zulip, or bob there, is called otherwise from now on."""
-        name = f"called {chance.randrange(10**6)}"
-        path, form = chance.choice(
-            [(f"/streams/{INCIDENTS}", {"new_name": name}), (f"/users/{BOB}", {"full_name": name})]
-        )
-        answer = await insist(lambda: self.owner.ask("PATCH", path, dict(form)))
-        assert answer.status == HTTPStatus.OK, answer
+    async def settled(self) -> None:
+        """Wait until all stands as it should."""
+        differs: dict[str, object] = {}
+
+        async def settled() -> bool | None:
+            nonlocal differs
+            differs = await self.differs()
+            return not differs or None
+
+        await until(settled, lambda: f"{len(differs)} differ: {dict(list(differs.items())[:8])}", SETTLED_S)
+
+    async def nothing_waits(self) -> None:
+        """Wait until the bot has nothing more to say, and everybody has heard what it said."""
+
+        async def is_empty() -> bool | None:
+            with contextlib.closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database:
+                return database.execute("SELECT 1 FROM outbox WHERE state = 'waiting'").fetchone() is None or None
+
+        await until(is_empty, lambda: "something waits to be said", SETTLED_S)
+        for viewer in self.talk.viewers:
+            await viewer.catch_up()
 
 
 @contextlib.asynccontextmanager
-async def talking(folder: Path) -> AsyncGenerator[Talk]:
+async def talking(folder: Path) -> AsyncGenerator[Stage]:
     async with contextlib.AsyncExitStack() as stack:
         world = await stack.enter_async_context(running(folder / "world", tell=print, kind="mosquitto"))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         zulip = Zulip(folder, session)
         stack.push_async_callback(zulip.kill)
         await zulip.start()
-        own = world.folder / "bot"
-        key = own / "zulip-key"
-        key.touch(mode=0o600)
-        key.write_text(key_of("tocsin"))
-        config = own / "config.toml"
-        text = config.read_text().replace('["@bob:localhost"]\n', f'["@bob:localhost"]\nzulip = ["{BOB}"]\n')
-        more = CONFIG.format(site=zulip.url, room=world.room, channel=INCIDENTS, talk=TALK)
-        config.write_text(text + more)
+        config = _configured(world, zulip)
         await world.bot.stop()
-        command = [sys.executable, BOT, "run", "--config", config]
-        env = {**os.environ, "PYTHONPATH": str(BOT.parents[2])}
+        command = [sys.executable, LIFTED_BOT, "run", "--config", config]
+        env = {**os.environ, "PYTHONPATH": str(LIFTED_BOT.parents[2])}
         bot = await stack.enter_async_context(Process(command, folder / "lifted.log", env=env, name="bot"))
         dave = OnMqtt.at(world.broker.address, TALK)
         listening = asyncio.create_task(dave.run())
         stack.callback(listening.cancel)
-        bob = OnZulip(Person(zulip.url, "bob@lab.test", key_of("bob"), session), INCIDENTS, TOCSIN, url=zulip.url)
+        owner, person = (Person(zulip.url, f"{name}@lab.test", key_of(name), session) for name in ("alice", "bob"))
+        bob = OnZulip("bob", person, owner, INCIDENTS, TOCSIN, account=BOB, listed="bob")
+        # Who owns the organization is called like somebody whom the bot knows.
+        carol = OnZulip("carol", owner, owner, INCIDENTS, TOCSIN, account=ALICE, called="alice")
         alice = OnMatrix(world.alice, world.room)
         await world.alice.wait_for(lambda each: "From now on what is said here is passed on" in each.body)
 
-        async def kill_bot() -> None:
-            await bot.kill()
-            await bot.start()
-
         async def kill_homeserver() -> None:
-            await world.homeserver.process.kill()
-            await world.homeserver.start()
+            await world.homeserver.process.kill()  # another one since each start
 
-        async def kill_broker() -> None:
-            await world.broker.kill()
-            await world.broker.start()
-
-        async def kill_zulip() -> None:
-            await zulip.kill()
-            await zulip.start()
-
-        talkers: dict[str, Talker] = {each.name: each for each in (alice, bob, dave)}
-        owner = Person(zulip.url, "alice@lab.test", key_of("alice"), session)
-        yield Talk(world, bot, zulip, owner, talkers, [kill_bot, kill_zulip, kill_broker, kill_homeserver], alice)
+        mortals = (
+            Mortal(BOT, bot.kill, bot.start),
+            Mortal("zulip", zulip.kill, zulip.start),
+            Mortal("mqtt", world.broker.kill, world.broker.start),
+            Mortal("matrix", kill_homeserver, world.homeserver.start),
+        )
+        yield Stage(world, Talk(alice, bob, carol, dave, INCIDENTS, print), mortals)
 
 
-def fits(seen: Seen | None, expected: Seen | None) -> bool:
-    """Whether somebody sees what they should. What is taken back leaves nothing but a sign, or nothing."""
-    if expected is not None and not expected.text:
-        return seen is None or not seen.text
-    if seen is None or expected is None:
-        return seen is expected
-    if expected.topic is None:
-        seen = dataclasses.replace(seen, topic=None)
-    if expected.answers == GONE:
-        seen = dataclasses.replace(seen, answers=GONE)
-    if seen.text.startswith(expected.text):  # behind it stands how the file is called
-        seen = dataclasses.replace(seen, text=expected.text)
-    return seen == expected
+def _configured(world: World, zulip: Zulip) -> Path:
+    own = world.folder / "bot"
+    key = own / "zulip-key"
+    key.touch(mode=0o600)
+    key.write_text(key_of("tocsin"))
+    config = own / "config.toml"
+    text = config.read_text().replace('["@bob:localhost"]\n', f'["@bob:localhost"]\nzulip = ["{BOB}"]\n')
+    config.write_text(text + CONFIG.format(site=zulip.url, room=world.room, channel=INCIDENTS, talk=TALK))
+    return config
 
 
 async def all_read_the_same(folder: Path, *, actions: int, deaths: int, seed: int) -> None:
     chance = random.Random(seed)
-    async with talking(folder) as talk:
-        dying = sorted(chance.sample(range(10, actions - 10), deaths))
+    async with talking(folder) as stage:
+        dying = set(chance.sample(range(10, actions - 10), deaths))
+        left = 0
         for number in range(actions):
             if number in dying:
-                await talk.deaths[dying.index(number) % len(talk.deaths)]()
-            await talk.act(chance)
-        differs: dict[str, object] = {}
-
-        async def settled() -> bool | None:
-            nonlocal differs
-            found: dict[str, object] = {}
-            for who, talker in talk.talkers.items():
-                seen, expected = await talker.view(talk.items), talk.expected(who)
-                for number in expected.keys() | seen.keys():
-                    if not fits(seen.get(number), expected.get(number)):
-                        found[f"{who} sees {number}"] = (seen.get(number), expected.get(number))
-                found |= dict.fromkeys(talk.disorder(who))
-            differs = found
-            return not found or None
-
-        await until(
-            settled, lambda: f"seed {seed}: {len(differs)} differ: {dict(list(differs.items())[:8])}", SETTLED_S
-        )
+                await stage.kill_next()
+                left = chance.randint(1, LONGEST_AWAY)
+            await stage.talk.act(chance)
+            left -= 1
+            if left == 0:
+                await stage.bring_back()
+        await stage.settled()
+        await stage.talk.last_words()
+        await stage.settled()
+        await stage.nothing_waits()
+        differs = await stage.differs()
+        assert not differs, f"came a second time, or went again: {differs}"
 
 
 async def test_all_read_the_same_whatever_dies_meanwhile(tmp_path: Path) -> None:
