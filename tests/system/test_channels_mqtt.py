@@ -361,7 +361,7 @@ async def test_who_says_again_what_the_bot_says_is_heard_once_at_most(lab: Lab) 
         assert not lab.room("polly has an id")
     async with Client(lab.field, "parrot", parrot("origin", "id")).listening(TALK) as bird:
         lab.field.say("polly has none")
-        await lab.room_hears("alice (mqtt, unproven): polly has none")
+        await lab.room_hears("alice (mqtt alice, unproven): polly has none")
         await lab.fence()
         assert (len(lab.room("polly has none")), bird.said) == (1, 1)
 
