@@ -10,7 +10,7 @@ from bot.store import Tx, audit, keychain, outbox
 from bot.words.document import Text, Tone, document, mono, strong, text
 from bot.words.message import Lane, Place, Post
 
-ROLE = "what leaves a room"
+ROLE, EACH = "what leaves a room", "what leaves it for a place"
 IsEncrypted = Callable[[Place], bool]
 
 
@@ -19,6 +19,7 @@ def announce(tx: Tx, channels: Iterable[Channel], is_encrypted: IsEncrypted) -> 
     leaks = {room: clear for channel in channels for room, clear in _leaks(channel, is_encrypted).items()}
     digests = {str(room): audit.digest(" ".join(map(str, clear))) for room, clear in leaks.items()}
     new, gone = keychain.note_keys(tx, ROLE, digests)
+    keychain.note_keys(tx, EACH, {_way(room, each): "told" for room, clear in leaks.items() for each in clear})
     for room, clear in leaks.items():
         if str(room) in new:
             words = text(
@@ -29,6 +30,12 @@ def announce(tx: Tx, channels: Iterable[Channel], is_encrypted: IsEncrypted) -> 
         room = Place.parse(name)
         words = text("What is said here is not passed on in clear any more.")
         outbox.queue(tx, Post(room, document(words), Lane.ALERT))
+
+
+def was_told(tx: Tx, room: Place, place: Place, said_s: float) -> bool:
+    """Whether people had been told that it goes there when they said it. Who tells nobody of it has told them."""
+    since = keychain.known_since(tx, EACH, _way(room, place))
+    return since is None or said_s >= since
 
 
 def kept_back(channel: Channel, is_encrypted: IsEncrypted) -> Mapping[Place, Sequence[Place]]:
@@ -65,6 +72,10 @@ def _in_clear(channel: Channel, is_encrypted: IsEncrypted) -> Mapping[Place, Seq
     rooms = [place for place in channel.places if is_encrypted(place)]
     clear = {room: [each for each in channel.takers(room) if not is_encrypted(each)] for room in rooms}
     return {room: places for room, places in clear.items() if places}
+
+
+def _way(room: Place, place: Place) -> str:
+    return f"{room} {place}"
 
 
 def _names(places: Iterable[Place]) -> str:

@@ -8,13 +8,14 @@ What is said end to end encrypted goes to no place that is not, unless the chann
 
 import collections
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeVarTuple
 
 import structlog
 
-from bot.channels.announcing import announce, kept_back
+from bot.channels.announcing import announce, kept_back, was_told
 from bot.channels.bounds import Bounds
 from bot.channels.channel import Channel
 from bot.channels.membership import Membership
@@ -151,7 +152,8 @@ class Channels(Membership):
         topic = self._topics.of(tx, channel, message)
         plain = words_of(now, self._people)
         standings = {message.standing, message.standing if change is None else change.standing}
-        for place in self._takers(channel, message.place, standings):
+        said_s = time.time() - message.age_s
+        for place in self._takers(tx, channel, message.place, standings, said_s):
             spot = self._topics.spot(channel, place, topic)
             if self.of(spot.place) is not channel:  # its topic is in a channel of its own
                 self.counts["kept_back"] += 1
@@ -198,7 +200,7 @@ class Channels(Membership):
             return
         if not change.files:
             self._moving.drop_files(tx, origin)
-        takers = frozenset(self._takers(channel, message.place, {message.standing, change.standing}))
+        takers = frozenset(self._takers(tx, channel, message.place, {message.standing, change.standing}))
         there = [place for place in talk.places_of(tx, origin.subject) if self.of(place) is channel]
         places = [each for each in there if channel.entry(each) in takers and self._stands(tx, Spot(each), origin)]
         how = audit.digest(change.text)
@@ -242,11 +244,14 @@ class Channels(Membership):
             self._moving.tell_of_unsaid(tx, after, moved, len(unsaid))
         self._drop_what_may_not_go(tx, _subjects(moved))
 
-    def _takers(self, channel: Channel, origin: Place, standings: Collection[Standing]) -> Iterator[Place]:
-        """Where it may go, as it was said and as it stands there now."""
-        is_secret = not ENCRYPTED.isdisjoint(standings) and not channel.share_encrypted
+    def _takers(
+        self, tx: Tx, channel: Channel, origin: Place, standings: Collection[Standing], said_s: float = math.inf
+    ) -> Iterator[Place]:
+        """Where it may go, as it was said and as it stands there now: nowhere in clear before people knew of that."""
+        is_secret = not ENCRYPTED.isdisjoint(standings)
         for place in channel.takers(origin):
-            if is_secret and not self._is_encrypted(place):
+            in_clear = is_secret and not self._is_encrypted(place)
+            if in_clear and not (channel.share_encrypted and was_told(tx, origin, place, said_s)):
                 self.counts["kept_back"] += 1
             else:
                 yield place

@@ -51,6 +51,12 @@ def known_key(tx: Tx, role: str, owner: str) -> str | None:
     return None if row is None else row[0]
 
 
+def known_since(tx: Tx, role: str, owner: str) -> float | None:
+    """Since when the key of an owner is the one that it is."""
+    row = tx.execute("SELECT since FROM known_key WHERE role = ? AND owner = ?", (role, owner)).fetchone()
+    return None if row is None else row[0]
+
+
 def note_keys(tx: Tx, role: str, keys: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Keep the keys of a role as they are now, by owner. Returns those that are new and those that are gone."""
     known = dict(tx.execute("SELECT owner, key FROM known_key WHERE role = ?", (role,)).fetchall())

@@ -4,7 +4,7 @@ import pytest
 
 from bot.channels import Channel, Channels
 from bot.store import Store
-from bot.words.message import Lane, Place
+from bot.words.message import Lane, Place, Standing
 from tests.unit.talk import MATRIX, MQTT, OTHER, PEOPLE, PLACES, ZULIP, Talk, is_encrypted
 
 BEGINS = "From now on what is said here is passed on in clear, to: "
@@ -64,3 +64,18 @@ async def test_a_room_of_which_nothing_goes_anywhere_hears_nothing(talk: Talk) -
     assert await talk.posts(OTHER) == [f"{BEGINS}zulip:5/lab, mqtt:chat/lab"]
     speaks = Channel("lab", (MATRIX, ZULIP), share_encrypted=True, only_speak=frozenset({ZULIP}))
     assert await told(talk, MATRIX, speaks) == []
+
+
+async def test_what_was_said_before_a_room_was_told_does_not_leave_it(talk: Talk) -> None:
+    await told(talk, MATRIX, lab(MATRIX, OTHER, ZULIP))
+    await talk.says("before", MATRIX, age_s=5.0)
+    await talk.says("after", MATRIX)
+    assert await talk.posts(ZULIP) == ["olga (matrix): after"]
+    assert (await talk.posts(OTHER))[1:] == ["olga (matrix): before", "olga (matrix): after"]
+    assert talk.channels.counts["kept_back"] == 1
+    await talk.store.write(lambda tx: tx.execute("UPDATE known_key SET since = since - 3"))
+    await told(talk, MATRIX, lab())
+    await talk.says("before the next", MATRIX, age_s=2.0)
+    await talk.says("in clear", MATRIX, age_s=5.0, standing=Standing.CLEAR)
+    assert await talk.posts(MQTT) == ["olga (matrix, unproven): in clear"]
+    assert (await talk.posts(ZULIP))[1:] == ["olga (matrix): before the next", "olga (matrix, unproven): in clear"]
