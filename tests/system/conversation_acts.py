@@ -81,7 +81,9 @@ class Talk:
         else:
             item = Item(len(self.items), talker.name, talker.network, f"{talker.name} says {chance.randrange(10**6)}")
             item.file = b"in file %d" % item.number if kind == "upload" and talker is not self.dave else None
-            item.replies_to = chance.choice(there) if kind == "reply" and there else None
+            # A bot that died in the midst of saying something does not know yet how its network calls that.
+            may_reply = kind == "reply" and there and BOT not in self.down
+            item.replies_to = chance.choice(there) if may_reply else None
             item.topic = item.replies_to.topic if item.replies_to else self.topic_of(talker, chance)
             await self._say(talker, item)
 

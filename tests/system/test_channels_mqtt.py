@@ -271,10 +271,12 @@ async def test_a_topic_is_heard_from_when_it_is_in_a_channel_until_it_is_not_any
         while not lab.room("from the third"):
             await lab.client.says("from the third", THIRD)
             await asyncio.sleep(LOOK_EVERY_S)  # until another process has subscribed
+    await lab.fence()
+    late = await lab.counted("on_no_place")  # what the bot itself had published there before
     await lab.client.says("from the other", OTHER)
     await lab.fence()
     assert not lab.room("from the other")
-    assert await lab.counted("on_no_place") == 0, "nobody has asked the broker for it any more"
+    assert await lab.counted("on_no_place") == late, "nobody has asked the broker for it any more"
     config.write_text(before.replace(f', "mqtt:{TALK}", "mqtt:{OTHER}"', ""))
     os.kill(lab.field.bot.pid, signal.SIGHUP)
     log = lab.field.broker.folder / "mosquitto.log"

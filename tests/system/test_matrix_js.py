@@ -237,6 +237,7 @@ async def test_two_clients_that_see_the_same_emoji_verify_one_another_and_nothin
         assert [end.phase for end in ends] == ["done", "done"]
 
     await bob.knows_device(stage.alice, alice.device)  # one that a client does not know asks it in vain
+    await alice.knows_device(stage.bob, bob.device)
     request = await alice.verify(stage.bob, device=bob.device)
     await bob.mismatch(await compared(alice, bob, request))
     end = await alice.end_of(request)
