@@ -20,6 +20,8 @@ AGAIN_S = 0.05
 PATIENCE_S = 60.0
 GONE = -1
 """What is answered is taken back: nobody needs to see what it was."""
+TIME = re.compile(r", \d\d:\d\d UTC(?=\)$)")
+"""What is said anew in another topic, a minute later and more, has its time beside it."""
 
 
 @dataclasses.dataclass
@@ -170,4 +172,5 @@ def fits(seen: Seen | None, expected: Seen | None) -> bool:
         return not (seen.text or seen.files)
     answers = seen.answers if expected.answers == GONE else expected.answers
     wanted = dataclasses.replace(expected, answers=answers, heads=seen.heads, topics=seen.topics)
-    return seen == wanted and seen.heads <= expected.heads and seen.topics <= expected.topics
+    heads = {TIME.sub("", head) for head in seen.heads}
+    return seen == wanted and heads <= expected.heads and seen.topics <= expected.topics
